@@ -1,0 +1,29 @@
+"""Shared by all tests: where the real data is, and a cache folder that is thrown away."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_folders(tmp_path_factory: pytest.TempPathFactory):
+    """The disk cache and matplotlib's settings go to a temporary folder, and no window is ever opened."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("MPLBACKEND", "Agg")
+        yield
+
+
+@pytest.fixture(scope="session")
+def nyu_data() -> Path:
+    """The folder of real NYU Depth V2 frames: $MINIDEPTH_DATA, else ../shared/data beside the repository, else skip."""
+    named = os.environ.get("MINIDEPTH_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is not a folder (set MINIDEPTH_DATA to the folder that holds nyu_csv/)")
+    return folder

@@ -1,0 +1,52 @@
+"""The first values of weights: two recipes, one random generator that is always handed in.
+
+He       w ~ Normal(0, std = sqrt(2 / fan_in)), b = 0. Keeps the size of the signal through convolutions followed by
+         ReLU. fan_in is the number of products that are summed into one output. Source: He et al. (2015).
+PyTorch  w, b ~ Uniform(-1/sqrt(fan_in), +1/sqrt(fan_in)), the default of torch.nn: sqrt(6) times smaller than He's.
+         fan_in is weight[0].size, which for a transposed convolution counts its output channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array
+
+Rng = np.random.Generator | int | None
+"""A generator, a seed for a new one, or None for a new one seeded by the operating system."""
+
+
+def he_normal(shape: tuple[int, ...], fan_in: float, rng: Rng) -> Array:
+    """float32 numbers from Normal(0, sqrt(2 / fan_in))."""
+    values = np.random.default_rng(rng).standard_normal(shape, dtype=np.float32)
+    values *= np.float32((2 / fan_in) ** 0.5)
+    return values
+
+
+def pytorch_uniform(shape: tuple[int, ...], fan_in: float, rng: Rng) -> Array:
+    """float32 numbers from Uniform(-1 / sqrt(fan_in), 1 / sqrt(fan_in))."""
+    values = np.random.default_rng(rng).random(shape, dtype=np.float32)
+    values -= np.float32(0.5)
+    values *= np.float32(2 / fan_in**0.5)
+    return values
+
+
+def conv_weight_and_bias(
+    shape: tuple[int, ...], n_bias: int, init: str, summed_inputs: float, rng: Rng
+) -> tuple[Array, Array]:
+    """The first weight and bias of a convolution by the recipe named `init`.
+
+    Args:
+        shape: of the weight.
+        n_bias: length of the bias.
+        init: ``"he"`` or ``"pytorch"``.
+        summed_inputs: the number of products that are summed into one output, He's fan_in.
+        rng: both arrays are drawn from it, the weight first.
+    """
+    rng = np.random.default_rng(rng)
+    if init == "he":
+        return he_normal(shape, summed_inputs, rng), np.zeros(n_bias, np.float32)
+    if init == "pytorch":
+        fan_in = float(np.prod(shape[1:]))
+        return pytorch_uniform(shape, fan_in, rng), pytorch_uniform((n_bias,), fan_in, rng)
+    raise ValueError(f"init is {init!r}; use 'he' or 'pytorch'")

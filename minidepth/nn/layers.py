@@ -1,0 +1,257 @@
+"""The layers: an operation of `minidepth.ops` with its settings and, where it has them, its parameters.
+
+Names, arguments, defaults and parameter shapes follow torch.nn. Two arguments are minidepth's own: ``init`` picks the
+recipe for the first weights (see init.py), and ``rng`` the random generator they are drawn from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth import ops
+from minidepth.engine import Tensor
+from minidepth.nn.init import Rng, conv_weight_and_bias
+from minidepth.nn.module import Buffer, Module, Parameter
+
+Pair = int | tuple[int, int]
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """``3`` means ``(3, 3)``: height and width."""
+    return (value, value) if isinstance(value, int) else value
+
+
+class Conv2d(Module):
+    """2-D convolution, (N, in_channels, H, W) -> (N, out_channels, H', W'); weight (out, in / groups, kh, kw)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        init: str = "pytorch",
+        rng: Rng = None,
+    ) -> None:
+        _check_channels("Conv2d", in_channels, out_channels, groups)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride = pair(kernel_size), pair(stride)
+        self.padding, self.dilation = pair(padding), pair(dilation)
+        kh, kw = self.kernel_size
+        shape = (out_channels, in_channels // groups, kh, kw)
+        weight, first_bias = conv_weight_and_bias(shape, out_channels, init, in_channels // groups * kh * kw, rng)
+        self.weight = Parameter(weight)
+        self.bias = Parameter(first_bias) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, {_settings(self)}"
+
+
+class ConvTranspose2d(Module):
+    """Transposed 2-D convolution ("up-convolution"); weight (in, out / groups, kh, kw).
+
+    With kernel 2 and stride 2 it doubles height and width, and every output pixel comes from one input pixel.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        output_padding: Pair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Pair = 1,
+        *,
+        init: str = "pytorch",
+        rng: Rng = None,
+    ) -> None:
+        _check_channels("ConvTranspose2d", in_channels, out_channels, groups)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride = pair(kernel_size), pair(stride)
+        self.padding, self.output_padding, self.dilation = pair(padding), pair(output_padding), pair(dilation)
+        (kh, kw), (sh, sw) = self.kernel_size, self.stride
+        shape = (in_channels, out_channels // groups, kh, kw)
+        # Of the kh kw taps, 1 in sh sw meets an input on its way into a given output.
+        summed_inputs = in_channels / groups * kh * kw / (sh * sw)
+        weight, first_bias = conv_weight_and_bias(shape, out_channels, init, summed_inputs, rng)
+        self.weight = Parameter(weight)
+        self.bias = Parameter(first_bias) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.conv_transpose2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, {_settings(self)}"
+
+
+class BatchNorm2d(Module):
+    """Batch normalisation of each channel, then ``weight * x + bias``.
+
+    In training it uses the batch's own mean and variance and moves the running ones towards them:
+    ``running = (1 - momentum) * running + momentum * batch``, the variance with n - 1 in the denominator. In evaluation
+    it uses the running ones. Source: Ioffe and Szegedy (2015); conventions of torch.nn.BatchNorm2d.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.weight = Parameter(np.ones(num_features, np.float32))
+        self.bias = Parameter(np.zeros(num_features, np.float32))
+        self.running_mean = Buffer(np.zeros(num_features, np.float32))
+        self.running_var = Buffer(np.ones(num_features, np.float32))
+        self.num_batches_tracked = Buffer(np.array(0, np.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.num_batches_tracked.data += 1
+        mean, var = self.running_mean.data, self.running_var.data
+        return ops.batch_norm(x, mean, var, self.weight, self.bias, self.training, self.momentum, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class LeakyReLU(Module):
+    """x where x > 0, else ``negative_slope * x``."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.leaky_relu(x, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}"
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.relu(x)
+
+
+class ReLU6(Module):
+    """x cut to 0 .. 6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.relu6(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x))."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.sigmoid(x)
+
+
+class MaxPool2d(Module):
+    """The largest number in each window; the stride is the window's size unless given."""
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+    ) -> None:
+        self.kernel_size = pair(kernel_size)
+        self.stride = self.kernel_size if stride is None else pair(stride)
+        self.padding, self.dilation, self.ceil_mode = pair(padding), pair(dilation), ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return _settings(self)
+
+
+class AvgPool2d(Module):
+    """The mean of each window; the stride is the window's size unless given."""
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        self.kernel_size = pair(kernel_size)
+        self.stride = self.kernel_size if stride is None else pair(stride)
+        self.padding, self.ceil_mode, self.count_include_pad = pair(padding), ceil_mode, count_include_pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def extra_repr(self) -> str:
+        return _settings(self)
+
+
+class Upsample(Module):
+    """Enlarge to `size`, or by `scale_factor`; ``mode`` is ``"nearest"`` or ``"bilinear"``."""
+
+    def __init__(
+        self,
+        size: Pair | None = None,
+        scale_factor: float | tuple[float, float] | None = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+    ) -> None:
+        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners)
+
+    def extra_repr(self) -> str:
+        return _settings(self)
+
+
+class Identity(Module):
+    """Passes its input on: the place of a layer that is left out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def _check_channels(name: str, in_channels: int, out_channels: int, groups: int) -> None:
+    if in_channels < 1 or out_channels < 1 or groups < 1 or in_channels % groups or out_channels % groups:
+        raise ValueError(
+            f"{name}: in_channels ({in_channels}) and out_channels ({out_channels}) must be positive multiples of "
+            f"groups ({groups})"
+        )
+
+
+_USUAL = {
+    "kernel_size": None,
+    "stride": (1, 1),
+    "padding": (0, 0),
+    "output_padding": (0, 0),
+    "dilation": (1, 1),
+    "groups": 1,
+    "bias": True,
+    "size": None,
+    "scale_factor": None,
+    "mode": None,
+    "align_corners": None,
+}
+
+
+def _settings(layer: Module) -> str:
+    """``kernel_size=(3, 3), padding=(1, 1)``: the layer's settings, without what is as usual."""
+    values = {name: getattr(layer, name, usual) for name, usual in _USUAL.items()}
+    values["bias"] = values["bias"] is not None
+    return ", ".join(f"{name}={values[name]!r}" for name, usual in _USUAL.items() if values[name] != usual)

@@ -1,0 +1,210 @@
+"""Optimisers: from gradients to new weights, by PyTorch's formulas.
+
+With weight w, gradient g, step number t (from 1), and m, v, b starting at 0:
+
+    SGD    g <- g + decay w                 b <- momentum b + g            w <- w - lr b
+           nesterov: w <- w - lr (g + momentum b)
+    Adam   g <- g + decay w                 m <- m + (1 - beta1) (g - m)   v <- beta2 v + (1 - beta2) g^2
+           w <- w - lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+    AdamW  w <- (1 - lr decay) w, then as Adam without decay
+
+Everything happens in place, piece by piece on all cores, so a step needs no memory beyond the running sums. Sources:
+Polyak (1964), Nesterov (1983); Kingma and Ba (2015), arXiv:1412.6980; Loshchilov and Hutter (2019), arXiv:1711.05101.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from minidepth.backend import Array
+from minidepth.errors import CheckpointError, InputError
+from minidepth.nn import Parameter
+from minidepth.ops.cpu.threads import run_slices, scratch
+
+
+class Optimizer:
+    """What all optimisers share; each one adds its `rule` and the names of its running sums, one array per parameter.
+
+    ``lr`` is a plain attribute: a schedule sets it before each step.
+    """
+
+    sums: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Parameter], lr: float, weight_decay: float) -> None:
+        self.params = list(params)
+        if not self.params:
+            raise ValueError(f"{type(self).__name__}: there are no parameters; an iterator can be used only once")
+        if not lr >= 0 or not weight_decay >= 0:
+            raise ValueError(f"{type(self).__name__}: lr ({lr}) and weight_decay ({weight_decay}) must be at least 0")
+        self.lr, self.weight_decay = lr, weight_decay
+        self.steps = np.zeros(len(self.params), np.int64)
+        self.state = {name: [np.zeros_like(parameter.data) for parameter in self.params] for name in self.sums}
+
+    def rule(self, w: Array, g: Array, step: int, lr: float, *sums: Array) -> None:
+        """Change `w` and the running sums in place, given the gradient `g` of this piece of one parameter."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient. The gradients are left as they are."""
+        for index, parameter in enumerate(self.params):
+            if parameter.grad is not None:
+                self._change(index, parameter.data, parameter.grad)
+
+    def _change(self, index: int, weight: Array, grad: Array) -> None:
+        sums = [self.state[name][index] for name in self.sums]
+        if not weight.flags.c_contiguous:
+            raise ValueError(f"{type(self).__name__}: parameter {index} ({weight.shape}) must be contiguous in memory")
+        self.steps[index] += 1
+        step, lr = int(self.steps[index]), float(self.lr)  # a NumPy float64 would turn float32 arrays into float64
+        w, g, *flat_sums = (array.reshape(-1) for array in (weight, grad, *sums))
+        run_slices(lambda part: self.rule(w[part], g[part], step, lr, *(s[part] for s in flat_sums)), w.size)
+
+    def decayed(self, w: Array, g: Array) -> Array:
+        """g + weight_decay w, in a buffer of its own, or `g` itself where there is no decay."""
+        if not self.weight_decay:
+            return g
+        result = np.multiply(w, self.weight_decay, out=scratch("optim_decayed", w.shape, w.dtype))
+        result += g
+        return result
+
+    def zero_grad(self) -> None:
+        """Forget all gradients, so that the next backward starts from nothing."""
+        for parameter in self.params:
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, Array]:
+        """All that the next step needs beside weights and gradients. The arrays are the live ones: copy to keep."""
+        arrays = {"steps": self.steps, "lr": np.array(self.lr, np.float64)}
+        for name, values in self.state.items():
+            arrays.update({f"{name}.{index}": value for index, value in enumerate(values)})
+        return arrays
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """Go on exactly where the optimiser stood from which `state` was taken.
+
+        Raises:
+            CheckpointError: names or shapes differ (all of them are reported); nothing has been changed.
+        """
+        own = self.state_dict()
+        shapes, given = ({name: array.shape for name, array in arrays.items()} for arrays in (own, state))
+        wrong = [name for name in {**shapes, **given} if shapes.get(name) != given.get(name)]
+        if wrong:
+            raise CheckpointError(
+                f"{type(self).__name__}.load_state_dict: missing, unexpected or of another shape: {', '.join(wrong)}"
+            )
+        for name, array in own.items():
+            array[...] = state[name]
+        self.lr = float(state["lr"])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum (plain or Nesterov's) where asked for."""
+
+    def __init__(
+        self,
+        params: Iterable[Parameter],
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not 0 <= momentum < 1 or (nesterov and not momentum):
+            raise ValueError(f"SGD: momentum is {momentum}; it must lie in [0, 1), and above 0 for nesterov")
+        self.momentum, self.nesterov = momentum, nesterov
+        self.sums = ("momentum_buffer",) if momentum else ()
+        super().__init__(params, lr, weight_decay)
+
+    def rule(self, w: Array, g: Array, step: int, lr: float, *sums: Array) -> None:
+        g = self.decayed(w, g)
+        change = scratch("optim_change", w.shape, w.dtype)
+        if not self.momentum:
+            w -= np.multiply(g, lr, out=change)
+            return
+        (b,) = sums
+        b *= self.momentum
+        b += g
+        if self.nesterov:
+            np.multiply(b, self.momentum, out=change)
+            change += g
+            change *= lr
+        else:
+            np.multiply(b, lr, out=change)
+        w -= change
+
+
+class Adam(Optimizer):
+    """Adam; its weight decay is added to the gradient, as in PyTorch."""
+
+    sums = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self,
+        params: Iterable[Parameter],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not (0 <= betas[0] < 1 and 0 <= betas[1] < 1 and eps >= 0):
+            raise ValueError(f"{type(self).__name__}: betas {betas} must lie in [0, 1), and eps ({eps}) be at least 0")
+        self.betas, self.eps = betas, eps
+        super().__init__(params, lr, weight_decay)
+
+    def rule(self, w: Array, g: Array, step: int, lr: float, *sums: Array) -> None:
+        self.adam(w, self.decayed(w, g), step, lr, *sums)
+
+    def adam(self, w: Array, g: Array, step: int, lr: float, m: Array, v: Array) -> None:
+        """The step of Adam itself, for a gradient that has its decay already."""
+        beta1, beta2 = self.betas
+        change = scratch("optim_change", w.shape, w.dtype)
+        np.subtract(g, m, out=change)  # m <- m + (1 - beta1) (g - m)
+        change *= 1 - beta1
+        m += change
+        np.multiply(g, g, out=change)  # v <- beta2 v + (1 - beta2) g^2
+        change *= 1 - beta2
+        v *= beta2
+        v += change
+        np.sqrt(v, out=change)
+        change /= (1 - beta2**step) ** 0.5
+        change += self.eps
+        np.divide(m, change, out=change)
+        change *= lr / (1 - beta1**step)
+        w -= change
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: the weights shrink by themselves, whatever the gradient."""
+
+    def __init__(
+        self,
+        params: Iterable[Parameter],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def rule(self, w: Array, g: Array, step: int, lr: float, *sums: Array) -> None:
+        w *= 1 - lr * self.weight_decay
+        self.adam(w, g, step, lr, *sums)
+
+
+def build(name: str, params: Iterable[Parameter], lr: float, weight_decay: float = 0.0) -> Optimizer:
+    """The optimiser called ``adam``, ``adamw`` or ``sgd`` (with momentum 0.9).
+
+    Raises:
+        InputError: there is no such optimiser, or it cannot take these numbers.
+    """
+    try:
+        if name == "adam":
+            return Adam(params, lr, weight_decay=weight_decay)
+        if name == "adamw":
+            return AdamW(params, lr, weight_decay=weight_decay)
+        if name == "sgd":
+            return SGD(params, lr, momentum=0.9, weight_decay=weight_decay)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    raise InputError(f"optimizer {name!r} is unknown; use adam, adamw or sgd")

@@ -1,0 +1,142 @@
+"""What a network costs, layer by layer: output shapes, parameters, multiply-adds, activation memory.
+
+The network is run once, without gradients, on one black picture; whatever its forward does is what is counted.
+
+    Conv2d           multiply-adds = output numbers   x  in_channels / groups   x  kh kw
+    ConvTranspose2d  multiply-adds = input numbers    x  out_channels / groups  x  kh kw
+
+Other layers have a few operations per number, which is little beside these, and are counted as none. Activation memory
+is the float32 size of all layer outputs together, for one picture: training must keep about as much until backward.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from minidepth.engine import Tensor, no_grad
+from minidepth.nn import Conv2d, ConvTranspose2d, Identity, Module, watch
+
+FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """One call of one layer."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+    @property
+    def activation_bytes(self) -> int:
+        return math.prod(self.output_shape) * FLOAT32_BYTES
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All rows in the order of computation, and their totals. ``str()`` makes the table."""
+
+    model: str
+    input_shape: tuple[int, ...]
+    rows: list[Row]
+    parameters: int
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def activation_bytes(self) -> int:
+        return sum(row.activation_bytes for row in self.rows)
+
+    def __str__(self) -> str:
+        return _table(self)
+
+
+def summarize(model: Module, size: tuple[int, int], in_channels: int = 3) -> Summary:
+    """Run `model` on one black picture of `size` (height, width) and write down what every layer does.
+
+    Raises:
+        InputError: the network cannot take this size; the text names one that it can.
+    """
+    rows: list[Row] = []
+    counted: set[int] = set()
+
+    def note(name: str, layer: Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(layer, Identity):
+            return
+        parameters = [] if id(layer) in counted else [parameter.size for parameter in layer.parameters()]
+        counted.add(id(layer))
+        macs = multiply_adds(layer, inputs[0].size, output.size)
+        rows.append(Row(name, type(layer).__name__, output.shape, sum(parameters), macs))
+
+    modes = [(module, module.training) for module in model.modules()]
+    picture = Tensor(np.zeros((1, getattr(model, "in_channels", in_channels), *size), np.float32))
+    try:
+        with no_grad(), watch(model, note):
+            model.eval()(picture)  # in training mode batch-norm would learn from the black picture
+    finally:
+        for module, training in modes:
+            module.training = training
+    return Summary(type(model).__name__, picture.shape, rows, sum(parameter.size for parameter in model.parameters()))
+
+
+def multiply_adds(layer: Module, input_size: int, output_size: int) -> int:
+    """The multiply-adds of one layer for that many numbers in and out; only convolutions have any."""
+    if isinstance(layer, Conv2d):
+        return output_size * layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+    if isinstance(layer, ConvTranspose2d):
+        return input_size * layer.out_channels // layer.groups * math.prod(layer.kernel_size)
+    return 0
+
+
+def _table(summary: Summary) -> str:
+    header = ("layer", "kind", "output", "parameters", "multiply-adds", "memory")
+    lines = [
+        (
+            row.name,
+            row.kind,
+            _shape_text(row.output_shape),
+            f"{row.parameters:,}" if row.parameters else "",
+            _thousands(row.multiply_adds) if row.multiply_adds else "",
+            _mebibytes(row.activation_bytes),
+        )
+        for row in summary.rows
+    ]
+    widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
+
+    def text(line: tuple[str, ...]) -> str:
+        left = "  ".join(cell.ljust(width) for cell, width in zip(line[:2], widths[:2]))
+        right = "  ".join(cell.rjust(width) for cell, width in zip(line[2:], widths[2:]))
+        return f"{left}  {right}".rstrip()
+
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    totals = [
+        f"{summary.model}, one picture of {_shape_text(summary.input_shape)} (channels x height x width)",
+        f"parameters         {summary.parameters:,} ({_mebibytes(summary.parameters * FLOAT32_BYTES)} as float32)",
+        f"multiply-adds      {_thousands(summary.multiply_adds)} (forward; a training step takes three times that)",
+        f"activation memory  {_mebibytes(summary.activation_bytes)} (all layer outputs as float32)",
+    ]
+    return "\n".join([text(header), rule, *(text(line) for line in lines), rule, *totals])
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    """(1, 64, 240, 320) -> ``64 x 240 x 320``."""
+    return " x ".join(str(n) for n in shape[1:])
+
+
+def _thousands(count: int) -> str:
+    """226_000_000_000 -> ``226.00 G``."""
+    for unit, factor in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.2f} {unit}"
+    return str(count)
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / 2**20:.2f} MiB"

@@ -1,0 +1,7 @@
+"""minidepth: a small autograd engine in NumPy, and the U-Net it trains to see depth."""
+
+from minidepth import ops as ops
+from minidepth.engine import Tensor as Tensor
+from minidepth.engine import no_grad as no_grad
+
+__version__ = "0.1.0"

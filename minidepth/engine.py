@@ -1,0 +1,263 @@
+"""The autograd engine: a Tensor remembers how it was made, and `backward` walks that memory in reverse.
+
+Every operation computes a value and leaves behind a *pullback*: a function that takes dL/d(value) and returns dL/d(parent)
+for each parent. What a pullback needs of the forward pass is what its closure captures, and nothing else is kept alive.
+
+Three facts make the reverse walk short:
+
+* A node can only be made from nodes that exist already, so creation order is a topological order. Visiting nodes from
+  the newest to the oldest sees every user of a value before the value itself, and needs no recursion.
+* A pullback receives the gradient as an argument, so no node refers to its own result: there are no reference
+  cycles, and once a node is used up its activations are freed at once, while backward is still running.
+* Gradients of inner values live in a dict that is emptied on the way; only leaves keep theirs, in `.grad`.
+
+Source: the reverse mode of Linnainmaa (1970); the form with pullbacks follows HIPS/autograd and JAX's ``vjp``.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from minidepth.backend import Array, xp
+
+Pullback = Callable[[Array], "tuple[Array | None, ...]"]
+if TYPE_CHECKING:
+    _Method: Callable[..., "Tensor"]
+
+_grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
+_next_order = itertools.count()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside ``with no_grad():`` (or a function decorated ``@no_grad()``) results remember nothing and need no memory."""
+    token = _grad_enabled.set(False)
+    try:
+        yield
+    finally:
+        _grad_enabled.reset(token)
+
+
+class Node:
+    """What a result remembers: the operation, where its inputs came from, and how to send a gradient back to them.
+
+    `sources` holds, per parent, the parent's Node, the parent itself where it is a leaf, or None where no gradient is
+    wanted. It never holds the value of an inner parent: whether that stays in memory is for the pullback to decide.
+    """
+
+    __slots__ = ("dtype", "op", "order", "pullback", "shape", "sources")
+
+    def __init__(self, op: str, value: Array, sources: tuple[Source, ...], pullback: Pullback) -> None:
+        self.order = next(_next_order)
+        self.op = op
+        self.shape = value.shape
+        self.dtype = value.dtype
+        self.sources: tuple[Source, ...] | None = sources
+        self.pullback: Pullback | None = pullback
+
+    def use_up(self, grad: Array) -> Iterator[tuple[Node | Tensor, Array]]:
+        """Run the pullback once, drop it, and yield (source, gradient) for each parent that wants one."""
+        if self.pullback is None or self.sources is None:
+            raise RuntimeError(
+                f"backward: the graph behind {self.op} was used already and is freed; run the forward pass again"
+            )
+        pullback, sources = self.pullback, self.sources
+        self.pullback = self.sources = None
+        grads = pullback(grad)
+        del pullback  # its captured activations are freed here, before the parents' pullbacks allocate theirs
+        if len(grads) != len(sources):
+            raise RuntimeError(f"{self.op}: the pullback returned {len(grads)} gradients for {len(sources)} parents")
+        for position, (source, parent_grad) in enumerate(zip(sources, grads)):
+            if source is None:
+                continue
+            if parent_grad is None:
+                raise RuntimeError(f"{self.op}: the pullback returned no gradient for parent {position}, which needs one")
+            if parent_grad.shape != source.shape or parent_grad.dtype != source.dtype:
+                raise RuntimeError(
+                    f"{self.op}: gradient {position} is {parent_grad.dtype} {parent_grad.shape}, "
+                    f"but its parent is {source.dtype} {source.shape}"
+                )
+            yield source, parent_grad
+
+
+class Tensor:
+    """An array that can remember how it was computed.
+
+    Args:
+        data: array, number or nested list. float32 and float64 are kept; integers, bools and lists become float32.
+        requires_grad: whether `backward` should leave dL/d(this) in `.grad` (an array, or None before the first backward).
+    """
+
+    __slots__ = ("__weakref__", "_leaf_requires_grad", "_node", "data", "grad")
+    __array_priority__ = 1000  # so that ``ndarray + Tensor`` is ours to compute
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self.data: Array = _float_array(data)
+        self.grad: Array | None = None
+        self._leaf_requires_grad = requires_grad
+        self._node: Node | None = None
+
+    @staticmethod
+    def from_op(op: str, value: Array, parents: tuple[Tensor | None, ...], pullback: Pullback) -> Tensor:
+        """The result of an operation: its value, and the pullback if any parent needs a gradient.
+
+        ``pullback(grad)`` gets dL/d(value) and returns one gradient per parent, of exactly the parent's shape and dtype;
+        None for a parent that is None or has ``requires_grad`` False.
+        """
+        result = Tensor(value)
+        if _grad_enabled.get():
+            sources = tuple(
+                None if parent is None or not parent.requires_grad else parent._node or parent for parent in parents
+            )
+            if any(source is not None for source in sources):
+                result._node = Node(op, value, sources, pullback)
+        return result
+
+    def backward(self, grad: Any = None) -> None:
+        """Add dL/d(leaf) to `.grad` of every leaf this was computed from, where dL/d(this) = `grad` (1 for a single number).
+
+        The graph is freed on the way; a second backward over it raises RuntimeError.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward: nothing this was computed from has requires_grad=True (or it ran under no_grad)")
+        if grad is None:
+            if self.data.size != 1:
+                raise ValueError(f"backward: a tensor of shape {self.shape} is no single number; pass grad of that shape")
+            grad = xp(self.data).ones_like(self.data)
+        grad = xp(self.data).asarray(grad.data if isinstance(grad, Tensor) else grad, dtype=self.dtype)
+        if grad.shape != self.shape:
+            raise ValueError(f"backward: grad has shape {grad.shape}, but the tensor has {self.shape}")
+        if self._node is None:
+            self._accumulate(grad)
+            return
+        waiting: dict[int, _Sum] = {self._node.order: _Sum(self._node, grad)}
+        newest_first = [-self._node.order]
+        del grad
+        while newest_first:
+            entry = waiting.pop(-heapq.heappop(newest_first))
+            node, total = entry.node, entry.grad
+            del entry
+            for source, part in node.use_up(total):
+                if isinstance(source, Tensor):
+                    source._accumulate(part)
+                elif source.order in waiting:
+                    waiting[source.order].add(part)
+                else:
+                    waiting[source.order] = _Sum(source, part)
+                    heapq.heappush(newest_first, -source.order)
+                del source, part
+            del node, total
+
+    def _accumulate(self, grad: Array) -> None:
+        """Add to `.grad`, which must be writable, contiguous and shared with nothing: hence the copy."""
+        if self.grad is None:
+            self.grad = xp(grad).array(grad, order="C", copy=True)
+        else:
+            self.grad += grad
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward through this tensor reaches a leaf that wants a gradient."""
+        return self._node is not None or self._leaf_requires_grad
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    def numpy(self) -> Array:
+        """The value as a NumPy array: for a tensor on the CPU the array itself, not a copy."""
+        return self.data if isinstance(self.data, np.ndarray) else self.data.get()
+
+    def item(self) -> float:
+        """The value of a tensor that holds a single number."""
+        if self.size != 1:
+            raise ValueError(f"item: a tensor of shape {self.shape} holds {self.size} numbers, not one")
+        return float(self.numpy().reshape(()))
+
+    def detach(self) -> Tensor:
+        """The same value without its history."""
+        return Tensor(self.data)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len: a tensor of shape () has no length")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.numpy(), separator=", ", prefix="Tensor(")
+        return f"Tensor({text}, dtype={self.dtype}{', requires_grad=True' if self.requires_grad else ''})"
+
+    if TYPE_CHECKING:  # written down in ops/, one file per operation, and bound to this class in ops/methods.py
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _Method
+        __pow__ = __neg__ = __matmul__ = __rmatmul__ = __getitem__ = _Method
+        sum = mean = max = min = var = abs = exp = log = sqrt = clip = _Method
+        reshape = flatten = transpose = permute = _Method
+        T: Tensor
+
+
+Source = Union[Node, Tensor, None]
+
+
+class _Sum:
+    """A gradient that is being added up; it is changed in place only once it is an array made here."""
+
+    __slots__ = ("grad", "node", "own")
+
+    def __init__(self, node: Node, grad: Array) -> None:
+        self.node, self.grad, self.own = node, grad, False
+
+    def add(self, part: Array) -> None:
+        if self.own:
+            self.grad += part
+        else:
+            self.grad, self.own = self.grad + part, True
+
+
+def _float_array(data: Any) -> Array:
+    """`data` as a float32 or float64 array."""
+    if isinstance(data, Tensor):
+        raise TypeError("Tensor: data is a Tensor already; use .detach() for the same value without its history")
+    is_array = hasattr(data, "__array_interface__") or hasattr(data, "__cuda_array_interface__")
+    array = data if hasattr(data, "__cuda_array_interface__") else np.asarray(data)
+    if not is_array and array.dtype == np.float64 or array.dtype.kind in "iub":
+        return array.astype(np.float32)
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"Tensor: data has dtype {array.dtype}; a tensor holds float32 or float64")
+    return array
+
+
+def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
+    """`value` as a Tensor. A Python number takes the dtype of `like`, so that ``2 * x`` never changes the dtype of x."""
+    if isinstance(value, Tensor):
+        return value
+    if like is not None and isinstance(value, (int, float)):
+        return Tensor(xp(like.data).asarray(value, dtype=like.dtype))
+    return Tensor(value)
+
+
+def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
+    """The adjoint of broadcasting from `shape` to ``grad.shape``: sum over every axis that was added or stretched."""
+    if grad.shape == shape:
+        return grad
+    added = tuple(range(grad.ndim - len(shape)))
+    stretched = tuple(axis + len(added) for axis, n in enumerate(shape) if n == 1 and grad.shape[axis + len(added)] != 1)
+    return grad.sum(axis=added + stretched, keepdims=True).reshape(shape)

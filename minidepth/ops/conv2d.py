@@ -1,0 +1,210 @@
+"""2-D convolution (cross-correlation, as in every deep-learning library: the kernel is not flipped).
+
+    y[n, o, r, c] = bias[o] + sum over k, i, j of  weight[o, k, i, j] * x[n, k, r s + i d - p, c s + j d - p]
+
+with stride s, dilation d, zero padding p; x outside the picture counts as 0. For the gradients, with g = dL/dy:
+
+    dL/dbias[o]          = sum over n, r, c of  g[n, o, r, c]
+    dL/dweight[o,k,i,j]  = sum over n, r, c of  g[n, o, r, c] * x[n, k, r s + i d - p, c s + j d - p]
+    dL/dx[n, k, u, v]    = sum over o, i, j and the r, c with (r s + i d - p, c s + j d - p) = (u, v)
+                           of  g[n, o, r, c] * weight[o, k, i, j]
+
+`im2col` lays every patch of x that the kernel meets into a column, so that a convolution becomes one matrix product,
+and so do its gradients; `col2im`, its adjoint, adds the columns back to where they came from. Shapes in the comments:
+
+    N pictures, C input and O output channels, G groups, H x W input, R x S output, I x J kernel,
+    K = C/G * I * J numbers in a patch
+
+Cost: N O R S K multiply-adds; im2col costs I*J times the memory of x. The usual case (stride 1, no dilation, no groups)
+therefore takes the tiled kernel of `ops/cpu/row_gemm.py`, whose oracle the plain kernels here are.
+Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing" (2006).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array, kernel
+from minidepth.engine import Tensor
+from minidepth.ops.cpu import row_gemm
+
+Pair = tuple[int, int]
+
+
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolve x (N, C, H, W) with weight (O, C/groups, I, J) and add bias (O,); the result is (N, O, R, S).
+
+    R = (H + 2 padding - dilation (I - 1) - 1) // stride + 1, and S likewise from W and J.
+    """
+    stride, padding = pair("conv2d", "stride", stride), pair("conv2d", "padding", padding, 0)
+    dilation = pair("conv2d", "dilation", dilation)
+    check("conv2d", x, weight, bias, groups)
+    if x.shape[1] != weight.shape[1] * groups:
+        shapes = f"x {x.shape}, weight {weight.shape}, groups {groups}"
+        raise ValueError(f"conv2d: x has {x.shape[1]} channels, but weight expects {weight.shape[1] * groups} ({shapes})")
+    output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
+    weight_data, x_shape, weight_shape = weight.data, x.shape, weight.shape
+    y = forward(x.data, weight_data, None if bias is None else bias.data, stride, padding, dilation, groups)
+    need_x, need_bias = x.requires_grad, bias is not None and bias.requires_grad
+    x_kept = x.data if weight.requires_grad else None  # x is needed for dL/dweight alone
+
+    def pullback(grad: Array) -> tuple[Array | None, ...]:
+        return (
+            grad_x(grad, weight_data, x_shape, stride, padding, dilation, groups) if need_x else None,
+            None if x_kept is None else grad_weight(grad, x_kept, weight_shape, stride, padding, dilation, groups),
+            grad.sum(axis=(0, 2, 3)) if need_bias else None,
+        )
+
+    return Tensor.from_op("conv2d", y, (x, weight, bias), pullback)
+
+
+@kernel
+def forward(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """weight times patches, plus bias."""
+    if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
+        return row_gemm.forward(x, weight, bias, padding)
+    return plain_forward(x, weight, bias, stride, padding, dilation, groups)
+
+
+@kernel
+def grad_x(
+    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """The adjoint of the convolution in x: every output hands its gradient to all inputs it looked at."""
+    if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
+        return row_gemm.grad_x(grad, weight, padding)
+    return plain_grad_x(grad, weight, x_shape, stride, padding, dilation, groups)
+
+
+@kernel
+def grad_weight(
+    grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """The adjoint of the convolution in the weight: gradient times patches, summed over pictures and positions."""
+    if row_gemm.fits(weight_shape, stride, padding, dilation, groups):
+        return row_gemm.grad_weight(grad, x, weight_shape, padding)
+    return plain_grad_weight(grad, x, weight_shape, stride, padding, dilation, groups)
+
+
+def plain_forward(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """One matrix product for each picture and group."""
+    rows, columns = output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
+    patches = im2col(x, weight.shape, stride, padding, dilation, groups)  # (N, G, K, R*S)
+    kernels = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, K)
+    y = (kernels @ patches).reshape(len(x), weight.shape[0], rows, columns)
+    return y if bias is None else np.add(y, bias[:, None, None], out=y)
+
+
+def plain_grad_x(
+    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """What each patch is to receive, added up where patches overlap."""
+    kernels = weight.reshape(groups, weight.shape[0] // groups, -1)  # (G, O/G, K)
+    grads = grad.reshape(len(grad), groups, weight.shape[0] // groups, -1)  # (N, G, O/G, R*S)
+    patches = kernels.swapaxes(1, 2) @ grads  # (N, G, K, R*S)
+    return col2im(patches, x_shape, weight.shape, stride, padding, dilation)
+
+
+def plain_grad_weight(
+    grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """Gradient times patches, one matrix product for each picture and group."""
+    patches = im2col(x, weight_shape, stride, padding, dilation, groups)  # (N, G, K, R*S)
+    grads = grad.reshape(len(grad), groups, weight_shape[0] // groups, -1)  # (N, G, O/G, R*S)
+    return (grads @ patches.swapaxes(2, 3)).sum(axis=0).reshape(weight_shape)
+
+
+def im2col(
+    x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """x (N, C, H, W) -> patches (N, G, K, R*S): column r*S + c holds what the kernel meets at output (r, c)."""
+    (n, channels, height, width), (i_size, j_size) = x.shape, weight_shape[2:]
+    rows, columns = output_size("conv2d", x.shape, weight_shape, stride, padding, dilation)
+    padded = np.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), x.dtype)
+    padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width] = x
+    patches = np.empty((n, channels, i_size, j_size, rows, columns), x.dtype)
+    for i in range(i_size):
+        for j in range(j_size):
+            patches[:, :, i, j] = padded[_tap(i, j, rows, columns, stride, dilation)]
+    return patches.reshape(n, groups, -1, rows * columns)
+
+
+def col2im(
+    patches: Array,
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> Array:
+    """The adjoint of `im2col`: patches (N, G, K, R*S) -> (N, C, H, W), adding where patches overlap."""
+    (n, channels, height, width), (i_size, j_size) = x_shape, weight_shape[2:]
+    rows, columns = output_size("conv2d", x_shape, weight_shape, stride, padding, dilation)
+    patches = patches.reshape(n, channels, i_size, j_size, rows, columns)
+    padded = np.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), patches.dtype)
+    for i in range(i_size):
+        for j in range(j_size):
+            padded[_tap(i, j, rows, columns, stride, dilation)] += patches[:, :, i, j]
+    return np.ascontiguousarray(padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width])
+
+
+def _tap(i: int, j: int, rows: int, columns: int, stride: Pair, dilation: Pair) -> tuple[slice, ...]:
+    """Where the kernel's tap (i, j) lies in the padded picture, for all outputs at once."""
+    top, left = i * dilation[0], j * dilation[1]
+    return (
+        slice(None),
+        slice(None),
+        slice(top, top + stride[0] * (rows - 1) + 1, stride[0]),
+        slice(left, left + stride[1] * (columns - 1) + 1, stride[1]),
+    )
+
+
+def output_size(
+    op: str, x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
+) -> Pair:
+    """(R, S) of a convolution; ValueError where the kernel does not fit into the padded picture."""
+    sizes = []
+    for axis in (0, 1):
+        room = x_shape[2 + axis] + 2 * padding[axis] - dilation[axis] * (weight_shape[2 + axis] - 1) - 1
+        sizes.append(room // stride[axis] + 1)
+        if room < 0:
+            raise ValueError(
+                f"{op}: the kernel is larger than the padded picture (x {x_shape}, weight {weight_shape}, "
+                f"padding {padding}, dilation {dilation}); pad more or pass a larger x"
+            )
+    return sizes[0], sizes[1]
+
+
+def pair(op: str, name: str, value: int | Pair, least: int = 1) -> Pair:
+    """A number for both axes, or one for each (height first), as a pair of whole numbers of at least `least`."""
+    values = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(values) != 2 or any(not isinstance(v, (int, np.integer)) or v < least for v in values):
+        raise ValueError(f"{op}: {name} is {value!r}; it must be a whole number of at least {least}, or a pair of them")
+    return int(values[0]), int(values[1])
+
+
+def check(op: str, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, bias_size: int | None = None) -> None:
+    """What conv2d and conv_transpose2d ask of their arguments alike."""
+    shapes = f"x {x.shape}, weight {weight.shape}, bias {None if bias is None else bias.shape}, groups {groups}"
+    if x.ndim != 4 or weight.ndim != 4:
+        raise ValueError(f"{op}: x and weight must have 4 dimensions, (N, C, H, W) and (O, C, I, J) ({shapes})")
+    if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups or weight.shape[0] % groups:
+        raise ValueError(f"{op}: groups must divide the channels of x and the first size of weight ({shapes})")
+    bias_size = weight.shape[0] if bias_size is None else bias_size
+    if bias is not None and bias.shape != (bias_size,):
+        raise ValueError(f"{op}: bias must have shape ({bias_size},) ({shapes})")
+    if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
+        dtypes = f"x {x.dtype}, weight {weight.dtype}, bias {None if bias is None else bias.dtype}"
+        raise TypeError(f"{op}: x, weight and bias must have one dtype ({dtypes})")

@@ -1,0 +1,146 @@
+"""Max-pooling: the largest number in each window.
+
+    y[n, c, r, q] = max over i, j of  x[n, c, r s + i d - p, q s + j d - p]          (outside the picture counts as -inf)
+
+    dL/dx gets dL/dy at the place of each window's maximum, the first in reading order where several are equal (as in
+    PyTorch), and adds up where windows overlap.
+
+Backward keeps, for each output, the number of the tap (i, j) that won: one byte in place of the whole input.
+Cost: I*J comparisons per output. Source: Zhou and Chellapilla (1988); PyTorch's definition of the sizes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array, kernel
+from minidepth.engine import Tensor
+from minidepth.ops.conv2d import Pair, pair
+from minidepth.ops.cpu.threads import run_tiles
+
+
+def max_pool2d(
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The maximum of every window of x (N, C, H, W); the result is (N, C, R, Q).
+
+    R = (H + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1, rounded down (up with ceil_mode, as long as the
+    last window still starts inside the picture or its padding). `stride` is the window's size by default.
+    """
+    window = pair("max_pool2d", "kernel_size", kernel_size)
+    stride = window if stride is None else pair("max_pool2d", "stride", stride)
+    padding, dilation = pair("max_pool2d", "padding", padding, 0), pair("max_pool2d", "dilation", dilation)
+    size = pool_size("max_pool2d", x.shape, window, stride, padding, dilation, ceil_mode)
+    y, winner = forward(x.data, window, stride, padding, dilation, size)
+    x_shape = x.shape
+
+    def pullback(grad: Array) -> tuple[Array]:
+        return (grad_x(grad, winner, x_shape, window, stride, padding, dilation),)
+
+    return Tensor.from_op("max_pool2d", y, (x,), pullback)
+
+
+@kernel
+def forward(
+    x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair
+) -> tuple[Array, Array]:
+    """y (N, C, R, Q) and the number of the tap that won, i * J + j, in the smallest integer type that holds it."""
+    y = np.empty((*x.shape[:2], *size), x.dtype)
+    winner = np.empty(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.uint32)
+    x = _padded(x, window, stride, padding, dilation, size)
+
+    def tile(picture: int) -> None:
+        for channel in range(x.shape[1]):
+            best, who = y[picture, channel], winner[picture, channel]
+            for number, tap in enumerate(_taps(window, stride, dilation, size)):
+                value = x[picture, channel][tap]
+                if number == 0:
+                    best[...], who[...] = value, 0
+                else:  # written with ufuncs on whole windows: a NaN wins and stays, as in PyTorch
+                    better = ~(value <= best) & ~np.isnan(best)
+                    np.maximum(best, value, out=best)
+                    np.copyto(who, number, where=better)
+
+    run_tiles(tile, len(x))
+    return y, winner
+
+
+@kernel
+def grad_x(
+    grad: Array,
+    winner: Array,
+    x_shape: tuple[int, ...],
+    window: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> Array:
+    """Each output's gradient goes to the tap that won."""
+    size = (grad.shape[2], grad.shape[3])
+    height, width = _padded_size(x_shape, window, stride, padding, dilation, size)
+    result = np.zeros((*x_shape[:2], height, width), grad.dtype)
+
+    def tile(picture: int) -> None:
+        for channel in range(x_shape[1]):
+            for number, tap in enumerate(_taps(window, stride, dilation, size)):
+                result[picture, channel][tap] += grad[picture, channel] * (winner[picture, channel] == number)
+
+    run_tiles(tile, len(grad))
+    inside = result[:, :, padding[0] : padding[0] + x_shape[2], padding[1] : padding[1] + x_shape[3]]
+    return np.ascontiguousarray(inside)
+
+
+def pool_size(
+    op: str, x_shape: tuple[int, ...], window: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> Pair:
+    """(R, Q) of a pooling; ValueError where the window does not fit. Shared with avg_pool2d."""
+    if len(x_shape) != 4:
+        raise ValueError(f"{op}: x must have 4 dimensions, (N, C, H, W), not {len(x_shape)} (x {x_shape})")
+    size = []
+    for axis in (0, 1):
+        if 2 * padding[axis] > window[axis]:
+            raise ValueError(f"{op}: padding {padding} may be at most half of kernel_size {window}")
+        length = x_shape[2 + axis]
+        room = length + 2 * padding[axis] - dilation[axis] * (window[axis] - 1) - 1
+        count = (-(-room // stride[axis]) if ceil_mode else room // stride[axis]) + 1
+        if ceil_mode and (count - 1) * stride[axis] >= length + padding[axis]:
+            count -= 1  # the last window would start in the padding at the end
+        if room < 0 or count < 1:
+            raise ValueError(f"{op}: kernel_size {window} is larger than the padded picture (x {x_shape}, padding {padding})")
+        size.append(count)
+    return size[0], size[1]
+
+
+def _taps(window: Pair, stride: Pair, dilation: Pair, size: Pair) -> list[tuple[slice, slice]]:
+    """For each tap (i, j) in reading order, where it lies in the padded picture for all outputs at once."""
+    return [
+        (
+            slice(i * dilation[0], i * dilation[0] + stride[0] * (size[0] - 1) + 1, stride[0]),
+            slice(j * dilation[1], j * dilation[1] + stride[1] * (size[1] - 1) + 1, stride[1]),
+        )
+        for i in range(window[0])
+        for j in range(window[1])
+    ]
+
+
+def _padded_size(
+    x_shape: tuple[int, ...], window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair
+) -> Pair:
+    """Rows and columns that hold the picture, its padding, and the end of the last window."""
+    needed = [dilation[axis] * (window[axis] - 1) + stride[axis] * (size[axis] - 1) + 1 for axis in (0, 1)]
+    return max(needed[0], x_shape[2] + 2 * padding[0]), max(needed[1], x_shape[3] + 2 * padding[1])
+
+
+def _padded(x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair) -> Array:
+    """x within a frame of -inf, or x itself where no window reaches outside."""
+    height, width = _padded_size(x.shape, window, stride, padding, dilation, size)
+    if (height, width) == x.shape[2:]:
+        return x
+    padded = np.full((*x.shape[:2], height, width), -np.inf, x.dtype)
+    padded[:, :, padding[0] : padding[0] + x.shape[2], padding[1] : padding[1] + x.shape[3]] = x
+    return padded

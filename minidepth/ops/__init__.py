@@ -1,0 +1,36 @@
+"""Differentiable operations, one per file, named as in torch.nn.functional where the operation exists there."""
+
+from minidepth.ops import methods as methods
+from minidepth.ops.activations import relu as relu
+from minidepth.ops.activations import relu6 as relu6
+from minidepth.ops.activations import sigmoid as sigmoid
+from minidepth.ops.activations import tanh as tanh
+from minidepth.ops.avg_pool2d import avg_pool2d as avg_pool2d
+from minidepth.ops.batch_norm import batch_norm as batch_norm
+from minidepth.ops.cat import cat as cat
+from minidepth.ops.conv2d import conv2d as conv2d
+from minidepth.ops.conv_transpose2d import conv_transpose2d as conv_transpose2d
+from minidepth.ops.interpolate import interpolate as interpolate
+from minidepth.ops.leaky_relu import leaky_relu as leaky_relu
+from minidepth.ops.max_pool2d import max_pool2d as max_pool2d
+from minidepth.ops.pad import pad as pad
+from minidepth.ops.pointwise import abs as abs
+from minidepth.ops.pointwise import clip as clip
+from minidepth.ops.pointwise import exp as exp
+from minidepth.ops.pointwise import log as log
+from minidepth.ops.pointwise import maximum as maximum
+from minidepth.ops.pointwise import minimum as minimum
+from minidepth.ops.pointwise import sqrt as sqrt
+from minidepth.ops.reductions import max as max
+from minidepth.ops.reductions import mean as mean
+from minidepth.ops.reductions import min as min
+from minidepth.ops.reductions import sum as sum
+from minidepth.ops.reductions import var as var
+from minidepth.ops.shape import flatten as flatten
+from minidepth.ops.shape import getitem as getitem
+from minidepth.ops.shape import permute as permute
+from minidepth.ops.shape import reshape as reshape
+from minidepth.ops.shape import transpose as transpose
+from minidepth.ops.sobel import sobel as sobel
+from minidepth.ops.softmax import log_softmax as log_softmax
+from minidepth.ops.softmax import softmax as softmax

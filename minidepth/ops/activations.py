@@ -1,0 +1,119 @@
+"""Activation functions, element by element: relu, relu6, sigmoid, tanh (leaky_relu has a file of its own).
+
+=======  ======================  ============================
+y        value                   dL/dx, with g = dL/dy
+=======  ======================  ============================
+relu     max(x, 0)               g where y > 0
+relu6    min(max(x, 0), 6)       g where 0 < y < 6
+sigmoid  1 / (1 + exp(-x))       g y (1 - y)
+tanh     (e^x-e^-x)/(e^x+e^-x)   g (1 - y^2)
+=======  ======================  ============================
+
+All four derivatives can be read off the output, so y is kept for the backward pass (the next layer keeps it anyway) and
+x is freed. At the corners of relu and relu6 the derivative is taken as 0, as in PyTorch. Cost: one read and one write a
+number, which is why the work is cut into tiles that stay in the cache of a core.
+
+Sources: Nair and Hinton (2010) for relu; Krizhevsky, "Convolutional deep belief networks on CIFAR-10" (2010) for relu6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minidepth.backend import Array, kernel
+from minidepth.engine import Tensor
+from minidepth.ops.cpu.threads import run_slices
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0): positive values pass, the others become 0."""
+    y = relu_forward(x.data)
+    return Tensor.from_op("relu", y, (x,), lambda grad: (relu_grad_x(grad, y),))
+
+
+def relu6(x: Tensor) -> Tensor:
+    """min(max(x, 0), 6): a relu that stops at 6, which keeps numbers small enough for coarse arithmetic."""
+    y = relu6_forward(x.data)
+    return Tensor.from_op("relu6", y, (x,), lambda grad: (relu6_grad_x(grad, y),))
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), between 0 and 1; no value of x overflows."""
+    y = sigmoid_forward(x.data)
+    return Tensor.from_op("sigmoid", y, (x,), lambda grad: (sigmoid_grad_x(grad, y),))
+
+
+def tanh(x: Tensor) -> Tensor:
+    """The hyperbolic tangent, between -1 and 1."""
+    y = tanh_forward(x.data)
+    return Tensor.from_op("tanh", y, (x,), lambda grad: (tanh_grad_x(grad, y),))
+
+
+@kernel
+def relu_forward(x: Array) -> Array:
+    return _by_tiles(lambda x, out: np.maximum(x, 0, out=out), x)
+
+
+@kernel
+def relu_grad_x(grad: Array, y: Array) -> Array:
+    return _by_tiles(lambda grad, y, out: np.multiply(grad, y > 0, out=out), grad, y)
+
+
+@kernel
+def relu6_forward(x: Array) -> Array:
+    def tile(x: Array, out: Array) -> None:
+        np.maximum(x, 0, out=out)
+        np.minimum(out, 6, out=out)
+
+    return _by_tiles(tile, x)
+
+
+@kernel
+def relu6_grad_x(grad: Array, y: Array) -> Array:
+    return _by_tiles(lambda grad, y, out: np.multiply(grad, (y > 0) & (y < 6), out=out), grad, y)
+
+
+@kernel
+def sigmoid_forward(x: Array) -> Array:
+    """With e = exp(-|x|), which is at most 1: 1 / (1 + e) for x >= 0, and e / (1 + e) for x < 0."""
+
+    def tile(x: Array, out: Array) -> None:
+        e = np.exp(-np.abs(x))
+        np.divide(np.where(x >= 0, 1, e), 1 + e, out=out)
+
+    return _by_tiles(tile, x)
+
+
+@kernel
+def sigmoid_grad_x(grad: Array, y: Array) -> Array:
+    def tile(grad: Array, y: Array, out: Array) -> None:
+        np.subtract(1, y, out=out)
+        out *= y
+        out *= grad
+
+    return _by_tiles(tile, grad, y)
+
+
+@kernel
+def tanh_forward(x: Array) -> Array:
+    return _by_tiles(lambda x, out: np.tanh(x, out=out), x)
+
+
+@kernel
+def tanh_grad_x(grad: Array, y: Array) -> Array:
+    def tile(grad: Array, y: Array, out: Array) -> None:
+        np.multiply(y, y, out=out)
+        np.subtract(1, out, out=out)
+        out *= grad
+
+    return _by_tiles(tile, grad, y)
+
+
+def _by_tiles(tile: Callable[..., object], *arrays: Array) -> Array:
+    """A new array like the first, filled by ``tile(part of each array..., out=part of the result)`` on all cores."""
+    result = np.empty(arrays[0].shape, arrays[0].dtype)
+    flat = [np.asarray(array, order="C").reshape(-1) for array in (*arrays, result)]
+    run_slices(lambda part: tile(*(array[part] for array in flat[:-1]), out=flat[-1][part]), result.size)
+    return result

@@ -1,0 +1,97 @@
+"""Average pooling: the mean of each window.
+
+    y[n, c, r, q] = (1 / D[r, q])  sum over i, j of  x[n, c, r s + i - p, q s + j - p]     (outside the picture x is 0)
+
+D[r, q] is how many places of the window lie in the padded picture, or with ``count_include_pad=False`` in the picture
+itself. It is a product of a count of rows and a count of columns, and differs from I*J at the border only.
+
+    dL/dx: every place of a window gets dL/dy / D, added up where windows overlap
+
+Cost: I*J additions per output, forward and backward. Nothing of x is kept. Source: PyTorch's definition of sizes and D.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array, kernel
+from minidepth.engine import Tensor
+from minidepth.ops.conv2d import Pair, pair
+from minidepth.ops.max_pool2d import pool_size
+
+
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of every window of x (N, C, H, W); the result is (N, C, R, Q).
+
+    R = (H + 2 padding - kernel_size) / stride + 1, rounded down (up with ceil_mode, as long as the last window still
+    starts inside the picture or its padding). `stride` is the window's size by default.
+    """
+    window = pair("avg_pool2d", "kernel_size", kernel_size)
+    stride = window if stride is None else pair("avg_pool2d", "stride", stride)
+    padding = pair("avg_pool2d", "padding", padding, 0)
+    size = pool_size("avg_pool2d", x.shape, window, stride, padding, (1, 1), ceil_mode)
+    frame = padding if count_include_pad else (0, 0)
+    rows, columns = (_places(x.shape[2 + a], window[a], stride[a], padding[a], frame[a], size[a]) for a in (0, 1))
+    count = np.outer(rows, columns)  # D, (R, Q)
+    x_shape = x.shape
+
+    def pullback(grad: Array) -> tuple[Array]:
+        return (grad_x(grad, x_shape, count, window, stride, padding),)
+
+    return Tensor.from_op("avg_pool2d", forward(x.data, count, window, stride, padding), (x,), pullback)
+
+
+@kernel
+def forward(x: Array, count: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
+    """One pass for each place of the window."""
+    padded = np.zeros((*x.shape[:2], *_padded_size(x.shape, count.shape, window, stride, padding)), x.dtype)
+    padded[:, :, padding[0] : padding[0] + x.shape[2], padding[1] : padding[1] + x.shape[3]] = x
+    y = np.zeros((*x.shape[:2], *count.shape), x.dtype)
+    for tap in _taps(window, stride, count.shape):
+        y += padded[tap]
+    y /= count.astype(x.dtype)
+    return y
+
+
+@kernel
+def grad_x(grad: Array, x_shape: tuple[int, ...], count: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
+    """The adjoint: what the forward pass read is added to here."""
+    share = grad / count.astype(grad.dtype)
+    padded = np.zeros((*x_shape[:2], *_padded_size(x_shape, count.shape, window, stride, padding)), grad.dtype)
+    for tap in _taps(window, stride, count.shape):
+        padded[tap] += share
+    return padded[:, :, padding[0] : padding[0] + x_shape[2], padding[1] : padding[1] + x_shape[3]].copy()
+
+
+def _places(length: int, window: int, stride: int, padding: int, frame: int, size: int) -> Array:
+    """How many places of each window lie in the picture and a frame around it, along one axis: (R,)."""
+    start = np.arange(size) * stride - padding
+    return np.minimum(start + window, length + frame) - np.maximum(start, -frame)
+
+
+def _taps(window: Pair, stride: Pair, size: tuple[int, ...]) -> list[tuple[slice, ...]]:
+    """For each place (i, j) of the window, where it lies in the padded picture for all outputs at once."""
+    everything = slice(None)
+    return [
+        (
+            everything,
+            everything,
+            slice(i, i + stride[0] * (size[0] - 1) + 1, stride[0]),
+            slice(j, j + stride[1] * (size[1] - 1) + 1, stride[1]),
+        )
+        for i in range(window[0])
+        for j in range(window[1])
+    ]
+
+
+def _padded_size(x_shape: tuple[int, ...], size: tuple[int, ...], window: Pair, stride: Pair, padding: Pair) -> Pair:
+    """Rows and columns that hold the picture, its padding, and the end of the last window."""
+    needed = [window[axis] + stride[axis] * (size[axis] - 1) for axis in (0, 1)]
+    return max(needed[0], x_shape[2] + 2 * padding[0]), max(needed[1], x_shape[3] + 2 * padding[1])

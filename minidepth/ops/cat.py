@@ -1,0 +1,50 @@
+"""Concatenation: tensors side by side along one dimension, as the skip connections of a U-Net need it.
+
+    y = [x_1 | x_2 | ...]          dL/dx_k = the part of dL/dy that x_k filled
+
+Cost: one copy forward and one backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minidepth.backend import Array
+from minidepth.engine import Tensor
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors one after the other along `dim`; all other sizes must be equal.
+
+    >>> cat([x, y], dim=1)              # doctest: +SKIP
+    (N, C1, H, W), (N, C2, H, W) -> (N, C1 + C2, H, W)
+    """
+    tensors = tuple(tensors)
+    axis = _check(tensors, dim)
+    wanted = tuple(tensor.requires_grad for tensor in tensors)
+    dtypes = tuple(tensor.dtype for tensor in tensors)
+    ends = tuple(int(end) for end in np.cumsum([tensor.shape[axis] for tensor in tensors]))
+
+    def pullback(grad: Array) -> tuple[Array | None, ...]:
+        parts = np.split(grad, ends[:-1], axis=axis)
+        # Copies, not views: the gradient of a skip connection lives long, and a view would keep all of dL/dy alive.
+        return tuple(part.astype(t, order="C") if want else None for part, t, want in zip(parts, dtypes, wanted))
+
+    return Tensor.from_op("cat", np.concatenate([tensor.data for tensor in tensors], axis=axis), tensors, pullback)
+
+
+def _check(tensors: tuple[Tensor, ...], dim: int) -> int:
+    """`dim` counted from the front, for tensors that fit together."""
+    shapes = ", ".join(str(tensor.shape) for tensor in tensors)
+    if not tensors:
+        raise ValueError("cat: the list of tensors is empty; give at least one")
+    ndim = tensors[0].ndim
+    if not -ndim <= dim < ndim:
+        raise ValueError(f"cat: dim {dim} is out of range for tensors of shapes {shapes}")
+    axis = dim % ndim
+    rests = {tensor.shape[:axis] + tensor.shape[axis + 1 :] for tensor in tensors}
+    if len(rests) > 1 or any(tensor.ndim != ndim for tensor in tensors):
+        raise ValueError(f"cat: shapes {shapes} differ in more than dim {dim}; crop or pad them to equal sizes")
+    return axis

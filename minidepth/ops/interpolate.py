@@ -1,0 +1,154 @@
+"""Resizing planes: the nearest pixel, or bilinear between the four around.
+
+Output row r looks at the input at height u(r), and columns likewise. With s = H / R, or 1 / scale_factor if given,
+
+    nearest                           u = floor(s r)                                y[r] = x[u]
+    bilinear                          u = max(s (r + 1/2) - 1/2, 0)                 y[r] = (1 - f) x[k] + f x[k + 1]
+    bilinear, align_corners=True      u = r (H - 1) / (R - 1)                       with k = floor(u), f = u - k
+
+Without align_corners pixels are squares and their outer edges match; with it the centres of the corner pixels match.
+Rows and columns are independent, so a picture is resized along one axis and then along the other.
+
+Along one axis, output r is a sum of a few weighted inputs, its *taps*. The map is linear, and its adjoint has the same
+weights read the other way round: for each input, the outputs it went to. So forward and backward are one kernel.
+
+Cost: 2 + 2 multiply-adds per output for bilinear; nothing of x is kept. Source: the definitions of PyTorch and OpenCV.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minidepth.backend import Array, kernel
+from minidepth.engine import Tensor
+from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_slices
+
+Pair = tuple[int, int]
+
+
+class Taps(NamedTuple):
+    """A sparse matrix for one axis, K entries an output: ``y[r] = sum over k of weight[k, r] * x[place[k, r]]``."""
+
+    place: Array  # (K, outputs)
+    weight: Array  # (K, outputs)
+    inputs: int
+
+
+def interpolate(
+    x: Tensor,
+    size: int | Pair | None = None,
+    scale_factor: float | tuple[float, float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """x (N, C, H, W) resized to `size` (R, S), or to H and W times `scale_factor`, rounded down.
+
+    Args:
+        size, scale_factor: exactly one of them; one number for both axes, or (for rows, for columns).
+        mode: "nearest" or "bilinear".
+        align_corners: for bilinear only; None means False.
+    """
+    (rows, columns), scales = _output_size(x, size, scale_factor)
+    if mode not in ("nearest", "bilinear"):
+        raise ValueError(f"interpolate: mode {mode!r} is unknown; use nearest or bilinear")
+    if mode == "nearest" and align_corners is not None:
+        raise ValueError("interpolate: align_corners is for mode 'bilinear' only; leave it out with 'nearest'")
+    make = nearest_taps if mode == "nearest" else bilinear_taps
+    row_taps = make(x.shape[2], rows, scales[0], bool(align_corners))
+    column_taps = make(x.shape[3], columns, scales[1], bool(align_corners))
+
+    def pullback(grad: Array) -> tuple[Array]:
+        return (resample(grad, transposed(row_taps), transposed(column_taps)),)
+
+    return Tensor.from_op("interpolate", resample(x.data, row_taps, column_taps), (x,), pullback)
+
+
+@kernel
+def resample(x: Array, rows: Taps, columns: Taps) -> Array:
+    """(N, C, H, W) -> (N, C, R, S), a few planes at a time: what lies between the two axes stays in the cache."""
+    planes = x.reshape(-1, *x.shape[2:])
+    height, width = rows.place.shape[1], columns.place.shape[1]
+    y = np.empty((len(planes), height, width), x.dtype)
+
+    def tile(part: slice) -> None:
+        if width > x.shape[3]:  # the axis that shrinks, or grows less, first: fewer numbers in between
+            y[part] = _along(_along(planes[part], columns, 2), rows, 1)
+        else:
+            y[part] = _along(_along(planes[part], rows, 1), columns, 2)
+
+    larger = max(height * width, planes[0].size) if len(planes) else 1
+    run_slices(tile, len(planes), step=max(1, TILE_ELEMENTS // larger))
+    return y.reshape(*x.shape[:2], height, width)
+
+
+def _along(x: Array, taps: Taps, axis: int) -> Array:
+    """Resize (B, H, W) along axis 1 or 2."""
+    y = x.take(taps.place[0], axis=axis)
+    if np.all(taps.weight == 1) and len(taps.place) == 1:  # nearest: a copy, in which a NaN or an infinity stays itself
+        return y
+    weight = taps.weight.astype(x.dtype)
+    weight = weight[:, :, None] if axis == 1 else weight
+    y *= weight[0]
+    for k in range(1, len(weight)):
+        part = x.take(taps.place[k], axis=axis)
+        part *= weight[k]
+        y += part
+    return y
+
+
+def nearest_taps(inputs: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:
+    """u = floor(s r), computed in float32 as PyTorch does: in float64 some pixels would come out one further."""
+    step = np.float32(inputs / outputs if scale is None else 1 / scale)
+    index = np.minimum(np.arange(outputs, dtype=np.float32) * step, inputs - 1).astype(np.intp)
+    return Taps(index[None], np.ones((1, outputs)), inputs)
+
+
+def bilinear_taps(inputs: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:
+    """The two neighbours of u with weights 1 - f and f; behind the last pixel the last pixel goes on."""
+    r = np.arange(outputs)
+    if align_corners:
+        u = r * ((inputs - 1) / (outputs - 1)) if outputs > 1 else np.zeros(1)
+    else:
+        u = np.maximum((inputs / outputs if scale is None else 1 / scale) * (r + 0.5) - 0.5, 0)
+    k = np.minimum(u.astype(np.intp), inputs - 1)
+    f = np.minimum(u - k, 1)
+    return Taps(np.stack([k, np.minimum(k + 1, inputs - 1)]), np.stack([1 - f, f]), inputs)
+
+
+def transposed(taps: Taps) -> Taps:
+    """The adjoint: for each input the outputs it went to, with the same weights; free entries get the weight 0."""
+    used = taps.weight.ravel() != 0
+    output = np.tile(np.arange(taps.place.shape[1]), len(taps.place))[used]
+    source, weight = taps.place.ravel()[used], taps.weight.ravel()[used]
+    order = np.lexsort((output, source))
+    source, output, weight = source[order], output[order], weight[order]
+    counts = np.bincount(source, minlength=taps.inputs)  # how many outputs each input went to
+    first = np.cumsum(counts) - counts
+    k = np.arange(len(source)) - first[source]
+    shape = (max(1, int(counts.max())), taps.inputs)
+    index = np.broadcast_to(output[np.minimum(first, len(output) - 1)], shape).copy()
+    weights = np.zeros(shape)
+    index[k, source], weights[k, source] = output, weight
+    return Taps(index, weights, taps.place.shape[1])
+
+
+def _output_size(
+    x: Tensor, size: int | Pair | None, scale_factor: float | tuple[float, float] | None
+) -> tuple[Pair, tuple[float | None, float | None]]:
+    """(R, S), and the scale factors where those were given."""
+    if x.ndim != 4 or 0 in x.shape[2:]:
+        raise ValueError(f"interpolate: x must be (N, C, H, W) with at least one pixel, but has shape {x.shape}")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("interpolate: give either size or scale_factor, not both and not neither")
+    if size is not None:
+        rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
+        scales: tuple[float | None, float | None] = (None, None)
+    if scale_factor is not None:
+        a, b = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor, scale_factor)
+        rows, columns, scales = math.floor(x.shape[2] * a), math.floor(x.shape[3] * b), (a, b)
+    if min(rows, columns) < 1:
+        raise ValueError(f"interpolate: the output would be empty, ({rows}, {columns}) of x {x.shape}; enlarge it")
+    return (rows, columns), scales

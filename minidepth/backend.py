@@ -60,7 +60,7 @@ def resolve_device(device: str) -> str:
     if device != "cuda":
         return "cpu"
     if importlib.util.find_spec("cupy") is None:
-        raise InputError("device cuda needs CuPy, which is not installed: pip install 'minidepth[gpu]', or use --device cpu")
+        raise InputError("device cuda needs CuPy: pip install 'minidepth[gpu]' (CUDA 12), or use --device cpu")
     cupy = importlib.import_module("cupy")
     try:
         count = cupy.cuda.runtime.getDeviceCount()

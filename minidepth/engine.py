@@ -1,7 +1,7 @@
 """The autograd engine: a Tensor remembers how it was made, and `backward` walks that memory in reverse.
 
-Every operation computes a value and leaves behind a *pullback*: a function that takes dL/d(value) and returns dL/d(parent)
-for each parent. What a pullback needs of the forward pass is what its closure captures, and nothing else is kept alive.
+Every operation computes a value and leaves behind a *pullback*: a function that takes dL/d(value) and returns
+dL/d(parent) for each parent. What a pullback needs of the forward pass is what its closure captures, and nothing else is kept alive.
 
 Three facts make the reverse walk short:
 
@@ -27,9 +27,7 @@ import numpy as np
 
 from minidepth.backend import Array, xp
 
-Pullback = Callable[[Array], "tuple[Array | None, ...]"]
-if TYPE_CHECKING:
-    _Method: Callable[..., "Tensor"]
+Pullback = Callable[[Array], tuple[Union[Array, None], ...]]
 
 _grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 _next_order = itertools.count()
@@ -37,7 +35,7 @@ _next_order = itertools.count()
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Inside ``with no_grad():`` (or a function decorated ``@no_grad()``) results remember nothing and need no memory."""
+    """Inside ``with no_grad():``, or in a function decorated with ``@no_grad()``, results remember nothing."""
     token = _grad_enabled.set(False)
     try:
         yield
@@ -78,7 +76,7 @@ class Node:
             if source is None:
                 continue
             if parent_grad is None:
-                raise RuntimeError(f"{self.op}: the pullback returned no gradient for parent {position}, which needs one")
+                raise RuntimeError(f"{self.op}: the pullback returned None for parent {position}, which needs a gradient")
             if parent_grad.shape != source.shape or parent_grad.dtype != source.dtype:
                 raise RuntimeError(
                     f"{self.op}: gradient {position} is {parent_grad.dtype} {parent_grad.shape}, "
@@ -92,7 +90,7 @@ class Tensor:
 
     Args:
         data: array, number or nested list. float32 and float64 are kept; integers, bools and lists become float32.
-        requires_grad: whether `backward` should leave dL/d(this) in `.grad` (an array, or None before the first backward).
+        requires_grad: whether `backward` should leave dL/d(this) in `.grad` (an array; None before the first backward).
     """
 
     __slots__ = ("__weakref__", "_leaf_requires_grad", "_node", "data", "grad")
@@ -121,15 +119,15 @@ class Tensor:
         return result
 
     def backward(self, grad: Any = None) -> None:
-        """Add dL/d(leaf) to `.grad` of every leaf this was computed from, where dL/d(this) = `grad` (1 for a single number).
+        """Add dL/d(leaf) to `.grad` of every leaf this was computed from, given dL/d(this) = `grad`.
 
-        The graph is freed on the way; a second backward over it raises RuntimeError.
+        `grad` has this tensor's shape; it may be left out for a single number, and is 1 then. The graph is freed on the way; a second backward over it raises RuntimeError.
         """
         if not self.requires_grad:
-            raise RuntimeError("backward: nothing this was computed from has requires_grad=True (or it ran under no_grad)")
+            raise RuntimeError("backward: nothing this was computed from has requires_grad=True, or it ran under no_grad")
         if grad is None:
             if self.data.size != 1:
-                raise ValueError(f"backward: a tensor of shape {self.shape} is no single number; pass grad of that shape")
+                raise ValueError(f"backward: the tensor has shape {self.shape}; pass a grad of that shape")
             grad = xp(self.data).ones_like(self.data)
         grad = xp(self.data).asarray(grad.data if isinstance(grad, Tensor) else grad, dtype=self.dtype)
         if grad.shape != self.shape:
@@ -207,14 +205,38 @@ class Tensor:
         return f"Tensor({text}, dtype={self.dtype}{', requires_grad=True' if self.requires_grad else ''})"
 
     if TYPE_CHECKING:  # written down in ops/, one file per operation, and bound to this class in ops/methods.py
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _Method
-        __pow__ = __neg__ = __matmul__ = __rmatmul__ = __getitem__ = _Method
-        sum = mean = max = min = var = abs = exp = log = sqrt = clip = _Method
-        reshape = flatten = transpose = permute = _Method
-        T: Tensor
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __pow__(self, exponent: float) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def sum(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def max(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def min(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def var(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def abs(self) -> Tensor: ...
+        def exp(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def clip(self, min: float | None = None, max: float | None = None) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor: ...
+        def transpose(self, dim0: int, dim1: int) -> Tensor: ...
+        def permute(self, *dims: Any) -> Tensor: ...
+        @property
+        def T(self) -> Tensor: ...
 
 
-Source = Union[Node, Tensor, None]
+Source = Union[Node, Tensor, None]  # evaluated at run time, where Python 3.10 wants Union
 
 
 class _Sum:
@@ -246,7 +268,7 @@ def _float_array(data: Any) -> Array:
 
 
 def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
-    """`value` as a Tensor. A Python number takes the dtype of `like`, so that ``2 * x`` never changes the dtype of x."""
+    """`value` as a Tensor. A Python number takes the dtype of `like`, so that ``2 * x`` has the dtype of x."""
     if isinstance(value, Tensor):
         return value
     if like is not None and isinstance(value, (int, float)):

@@ -97,10 +97,13 @@ def negative(a: Tensor) -> Tensor:
 
 
 def matmul(a: Any, b: Any) -> Tensor:
-    """The matrix product (..., M, K) @ (..., K, N) -> (..., M, N); a vector counts as a row on the left, a column on the right."""
+    """The matrix product (..., M, K) @ (..., K, N) -> (..., M, N).
+
+    A vector (K,) counts as a row on the left and as a column on the right, and that axis is left out of the result.
+    """
     a, b = as_tensor(a), as_tensor(b)
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
-        raise ValueError(f"matmul: the inner sizes differ (a {a.shape}, b {b.shape}); needed are (..., M, K) @ (..., K, N)")
+        raise ValueError(f"matmul: inner sizes differ (a {a.shape}, b {b.shape}); needed: (..., M, K) @ (..., K, N)")
     a_shape, b_shape = a.shape, b.shape
     a_rows = a.data[None, :] if a.ndim == 1 else a.data
     b_columns = b.data[:, None] if b.ndim == 1 else b.data

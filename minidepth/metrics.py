@@ -1,0 +1,227 @@
+"""How good a depth map is: the usual errors over valid pixels, by the NYU protocol.
+
+With p the prediction and t the truth in metres, means over the valid pixels:
+
+    rmse_m     sqrt(mean (p - t)^2)            log10      mean |log10 p - log10 t|
+    mae_m      mean |p - t|                    rmse_log   sqrt(mean (ln p - ln t)^2)
+    abs_rel    mean |p - t| / t                delta_k    share of pixels with max(p/t, t/p) < 1.25^k,  k = 1, 2, 3
+    sq_rel_m   mean (p - t)^2 / t
+
+The protocol (as in the program of Lee et al., From Big to Small, 2019):
+
+1. A pixel counts if it is no hole and 0.001 m < t < 10 m. The prediction is clamped to 0.001 .. 10 m, nan to 0.001.
+2. Only a crop of the 480x640 picture counts. Two are in use: eigen-bts, rows 45:471 and columns 41:601, and
+   eigen-densedepth, rows 20:460 and columns 24:616. Scores differ, so the crop is printed with them.
+3. Two averages are in use, and differ too: the mean of the pictures' metrics, or one metric over the pixels of all
+   pictures together (pooled). Both are printed.
+
+Sums are in float64 whatever the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from minidepth.backend import Array
+from minidepth.errors import InputError
+
+MIN_DEPTH_M, MAX_DEPTH_M = 1e-3, 10.0
+
+METRICS = ("rmse_m", "mae_m", "abs_rel", "sq_rel_m", "log10", "rmse_log", "delta1", "delta2", "delta3")
+
+CROPS: dict[str, tuple[slice, slice] | None] = {
+    "eigen-bts": (slice(45, 471), slice(41, 601)),
+    "eigen-densedepth": (slice(20, 460), slice(24, 616)),
+    "none": None,
+}
+"""Rows and columns that count, of a 480x640 picture."""
+
+
+def prepare(prediction_m: Array, min_depth_m: float = MIN_DEPTH_M, max_depth_m: float = MAX_DEPTH_M) -> Array:
+    """The prediction in float64, clamped to the range; nan, which is no depth at all, becomes `min_depth_m`."""
+    numbers = np.asarray(prediction_m, np.float64)
+    return np.clip(np.where(np.isnan(numbers), min_depth_m, numbers), min_depth_m, max_depth_m)
+
+
+def crop_mask(crop: str, height: int, width: int) -> Array:
+    """The pixels that count, bool (height, width).
+
+    Raises:
+        InputError: the crop is unknown, or the picture is not 480x640, for which the crops are made.
+    """
+    if crop not in CROPS:
+        raise InputError(f"crop {crop!r} is unknown; crops are {', '.join(CROPS)}")
+    window = CROPS[crop]
+    if window is None:
+        return np.ones((height, width), bool)
+    if (height, width) != (480, 640):
+        raise InputError(f"crop {crop} is made for 480x640 pictures, but this one is {height}x{width}; use crop none")
+    mask = np.zeros((height, width), bool)
+    mask[window] = True
+    return mask
+
+
+def depth_metrics(
+    prediction_m: Array,
+    target_m: Array,
+    valid: Array,
+    min_depth_m: float = MIN_DEPTH_M,
+    max_depth_m: float = MAX_DEPTH_M,
+) -> dict[str, float]:
+    """The nine metrics of one picture (H, W), by name; see `METRICS`.
+
+    Args:
+        prediction_m: predicted depth; it is clamped first (`prepare`).
+        target_m: true depth; pixels outside ``min_depth_m < t < max_depth_m`` do not count.
+        valid: bool; pixels that do not count may hold anything.
+
+    Raises:
+        ValueError: the shapes differ, or no pixel counts.
+    """
+    count, sums = _sums(prediction_m, target_m, valid, min_depth_m, max_depth_m)
+    if count == 0:
+        raise ValueError(
+            f"depth_metrics: no pixel is valid with a true depth between {min_depth_m:g} and {max_depth_m:g} m"
+        )
+    return _from_means(sums / count)
+
+
+class MetricMean:
+    """The metrics of many pictures, averaged in both ways, with one picture in memory at a time.
+
+    Args:
+        crop: a name of `CROPS`.
+        min_depth_m: pixels whose truth is not above this do not count, and predictions are clamped to it.
+        max_depth_m: pixels whose truth is not below this do not count, and predictions are clamped to it.
+
+    Attributes:
+        count: pictures that counted.
+        skipped: pictures without a single pixel that counts; they are in neither average.
+        pixels: pixels that counted, in all pictures.
+    """
+
+    def __init__(self, crop: str = "none", min_depth_m: float = MIN_DEPTH_M, max_depth_m: float = MAX_DEPTH_M) -> None:
+        crop_mask(crop, 480, 640)  # an unknown name is an error now, not at the first picture
+        self.crop, self.min_depth_m, self.max_depth_m = crop, min_depth_m, max_depth_m
+        self.count = self.skipped = self.pixels = 0
+        self._pixel_sums = np.zeros(len(METRICS))
+        self._picture_sums = dict.fromkeys(METRICS, 0.0)
+
+    def add(self, prediction_m: Array, target_m: Array, valid: Array) -> None:
+        """Count one picture (H, W); arguments as for `depth_metrics`."""
+        _check_shapes("MetricMean.add", prediction_m, target_m, valid)
+        inside = valid & crop_mask(self.crop, *target_m.shape)
+        count, sums = _sums(prediction_m, target_m, inside, self.min_depth_m, self.max_depth_m)
+        if count == 0:
+            self.skipped += 1
+            return
+        self.count += 1
+        self.pixels += count
+        self._pixel_sums += sums
+        for name, value in _from_means(sums / count).items():
+            self._picture_sums[name] += value
+
+    def per_picture(self) -> dict[str, float]:
+        """Each metric computed per picture, then averaged over the pictures."""
+        self._check_any()
+        return {name: total / self.count for name, total in self._picture_sums.items()}
+
+    def pooled(self) -> dict[str, float]:
+        """Each metric computed once, over the pixels of all pictures together."""
+        self._check_any()
+        return _from_means(self._pixel_sums / self.pixels)
+
+    def summary(self) -> dict[str, Any]:
+        """Both averages and what they were taken over, ready for JSON and for `format_table`."""
+        return {
+            "crop": self.crop,
+            "min_depth_m": self.min_depth_m,
+            "max_depth_m": self.max_depth_m,
+            "pictures": self.count,
+            "skipped_pictures": self.skipped,
+            "pixels": self.pixels,
+            "per_picture": self.per_picture(),
+            "pooled": self.pooled(),
+        }
+
+    def _check_any(self) -> None:
+        if self.count == 0:
+            raise InputError(
+                f"no metrics: none of {self.skipped} pictures has a valid pixel between {self.min_depth_m:g} and "
+                f"{self.max_depth_m:g} m inside crop {self.crop}; check the data with: minidepth data info"
+            )
+
+
+def constant_guess(depths: Iterable[tuple[Array, Array]]) -> float:
+    """The best guess for a person who sees nothing, in metres: the mean of all valid training depth.
+
+    No other single number has a smaller pooled RMSE on the same pixels. A network that scores no better than this has
+    learned nothing from the picture.
+
+    Args:
+        depths: (depth_m, valid) of each training picture.
+    """
+    total, count = 0.0, 0
+    for depth_m, valid in depths:
+        known = np.asarray(depth_m)[valid]
+        total += float(known.sum(dtype=np.float64))
+        count += known.size
+    if count == 0:
+        raise InputError("constant guess: there is no valid depth pixel in the training data")
+    return total / count
+
+
+def format_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table as text of ``{row name: MetricMean.summary()}``, with units, crop, range and averaging named.
+
+    Raises:
+        ValueError: the summaries are not over the same pixels, so side by side they would mislead.
+    """
+    scope_keys = ("crop", "min_depth_m", "max_depth_m", "pictures", "pixels")
+    scopes = {tuple(summary[key] for key in scope_keys) for summary in results.values()}
+    if len(scopes) != 1:
+        raise ValueError(f"format_table: the rows are over different pixels or pictures: {sorted(scopes)}")
+    crop, min_depth_m, max_depth_m, pictures, pixels = scopes.pop()
+    window = CROPS[crop]
+    where = f" (rows {window[0].start}:{window[0].stop}, columns {window[1].start}:{window[1].stop})" if window else ""
+    head = f"{pictures} pictures, {pixels} valid pixels, crop {crop}{where}, depth {min_depth_m:g} .. {max_depth_m:g} m"
+    titles = ("RMSE m", "MAE m", "AbsRel", "SqRel m", "log10", "RMSElog", "delta1", "delta2", "delta3")
+    averages = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
+    width = max(len(name) for name in results)
+    lines = [head, f"{'':{width}}  {'average':18}" + "".join(f"{title:>9}" for title in titles)]
+    for key, average in averages.items():
+        for name, summary in results.items():
+            numbers = "".join(f"{summary[key][metric]:9.3f}" for metric in METRICS)
+            lines.append(f"{name:{width}}  {average:18}{numbers}")
+    return "\n".join(lines)
+
+
+def _check_shapes(name: str, prediction_m: Array, target_m: Array, valid: Array) -> None:
+    if target_m.ndim != 2 or not prediction_m.shape == target_m.shape == valid.shape or valid.dtype != bool:
+        raise ValueError(
+            f"{name}: prediction, target and valid must be one picture (H, W), valid bool "
+            f"(prediction {prediction_m.shape}, target {target_m.shape}, valid {valid.shape} {valid.dtype})"
+        )
+
+
+def _sums(prediction_m: Array, target_m: Array, valid: Array, min_m: float, max_m: float) -> tuple[int, Array]:
+    """The pixels that count, and per metric the sum over them of what its mean is taken of (before any root)."""
+    _check_shapes("depth_metrics", prediction_m, target_m, valid)
+    counts = valid & (target_m > min_m) & (target_m < max_m)  # comparisons with nan are False
+    t = target_m[counts].astype(np.float64)
+    p = prepare(prediction_m[counts], min_m, max_m)
+    error, log_error = np.abs(p - t), np.abs(np.log(p) - np.log(t))
+    ratio = np.maximum(p / t, t / p)
+    hits = [np.count_nonzero(ratio < 1.25**k) for k in (1, 2, 3)]
+    squared = error * error
+    terms = (squared, error, error / t, squared / t, log_error / np.log(10), log_error * log_error)
+    return t.size, np.array([*(term.sum() for term in terms), *hits], np.float64)
+
+
+def _from_means(means: Array) -> dict[str, float]:
+    """Metrics by name, from the means in the order of `METRICS`: the two root-mean-squares still need their root."""
+    values = dict(zip(METRICS, means.tolist()))
+    return {name: value**0.5 if name.startswith("rmse") else value for name, value in values.items()}

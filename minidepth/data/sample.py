@@ -1,0 +1,125 @@
+"""What a data set gives, a `Sample`, and what the network takes, a `Batch`; here valid and normalised are defined.
+
+A pixel of a depth map is valid where its depth is finite, above 0 and at most `MAX_DEPTH_M` (10 m, where NYU Depth V2
+ends: the 8-bit files write 10 m as 255). The sensor saw nothing at 0. A NaN or a negative depth is a fault of the file:
+`minidepth data verify` reports it, reading takes the pixel as invalid. Depth is 0 at every invalid pixel, so no NaN
+gets past this file.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from minidepth.errors import DataError
+
+MAX_DEPTH_M = 10.0
+DEPTH_TOLERANCE_M = 5e-4
+"""Half a millimetre, the step of the 16-bit files: 10 m may arrive as 10.0001 m after rounding."""
+
+RGB_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+RGB_STD = np.array([0.229, 0.224, 0.225], np.float32)
+"""Mean and deviation of the ImageNet pictures on a scale of 0 to 1: what published encoders were trained with."""
+
+
+class Sample(NamedTuple):
+    """One picture with its depth map."""
+
+    image: np.ndarray
+    """uint8 (H, W, 3), red green blue."""
+    depth_m: np.ndarray
+    """float32 (H, W), metres along the optical axis; 0 where invalid."""
+    valid: np.ndarray
+    """bool (H, W)."""
+
+
+class Batch(NamedTuple):
+    """What a training step takes."""
+
+    image: np.ndarray
+    """float32 (N, 3, H, W), normalised by `network_input`."""
+    depth_m: np.ndarray
+    """float32 (N, 1, H, W), metres; 0 where invalid."""
+    valid: np.ndarray
+    """bool (N, 1, H, W)."""
+
+
+class Dataset(Protocol):
+    """Anything with a length that gives samples by number and can say where each one comes from."""
+
+    name: str
+    """Short, for headings, messages and the names of run folders: no slashes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Sample: ...
+
+    def source(self, i: int) -> str:
+        """The file, and the row or frame in it, for messages."""
+        ...
+
+
+class StoredFrames:
+    """Base of the data sets on disk: a reader gives the numbers as stored, `__getitem__` checks and masks them."""
+
+    name: str
+    units: str
+    """How the stored numbers become metres."""
+    note: str = ""
+    """What the user should know about these frames, or nothing."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def source(self, i: int) -> str:
+        """The file, and the row or frame in it, for messages."""
+        raise NotImplementedError
+
+    def read(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frame i as stored: picture uint8 (H, W, 3), depth float32 (H, W) in metres, faults and all."""
+        raise NotImplementedError
+
+    def __getitem__(self, i: int) -> Sample:
+        if not 0 <= i < len(self):
+            raise IndexError(f"{self.name}: frame {i} of {len(self)}")
+        image, depth_m = self.read(i)
+        return make_sample(image, depth_m, self.source(i))
+
+
+def valid_depth(depth_m: np.ndarray) -> np.ndarray:
+    """Where a depth map in metres holds a measurement: bool, the shape of `depth_m`."""
+    return (depth_m > 0) & (depth_m <= MAX_DEPTH_M + DEPTH_TOLERANCE_M)  # both are False for NaN
+
+
+def make_sample(image: np.ndarray, depth_m: np.ndarray, source: str) -> Sample:
+    """The sample of a picture and a depth map in metres, which may hold NaN; `source` begins the errors.
+
+    Raises:
+        DataError: sizes differ, or no pixel is valid.
+    """
+    if image.shape[:2] != depth_m.shape:
+        (height, width), (depth_height, depth_width) = image.shape[:2], depth_m.shape
+        raise DataError(
+            f"{source}: the picture is {height}x{width}, but the depth map is {depth_height}x{depth_width}"
+            " (height x width); they must be of one size"
+        )
+    valid = valid_depth(depth_m)
+    if not valid.any():
+        finite = depth_m[np.isfinite(depth_m)]
+        found = f"{finite.min():g} to {finite.max():g} m" if finite.size else "nothing finite"
+        raise DataError(
+            f"{source}: the depth map has no valid pixel (found {found};"
+            f" valid is above 0 and at most {MAX_DEPTH_M:g} m)"
+        )
+    return Sample(image, np.where(valid, depth_m, np.float32(0)), valid)
+
+
+def network_input(image: np.ndarray) -> np.ndarray:
+    """The picture as networks take it, uint8 (H, W, 3) -> float32 (3, H, W): (v / 255 - mean) / std of each channel."""
+    scale = 1 / (255 * RGB_STD)
+    offset = -RGB_MEAN / RGB_STD
+    channels_first = image.transpose(2, 0, 1).astype(np.float32)  # (H, W, 3) -> (3, H, W)
+    channels_first *= scale[:, None, None]
+    channels_first += offset[:, None, None]
+    return np.ascontiguousarray(channels_first)

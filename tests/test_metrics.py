@@ -225,7 +225,7 @@ def test_table_names_crop_averaging_and_units():
     text = format_table({"unet": network.summary(), "constant 2.50 m": guess.summary()})
     head, titles, *rows = text.splitlines()
     assert head == (
-        f"1 pictures, {network.pixels} valid pixels, crop eigen-bts (rows 45:471, columns 41:601), depth 0.001 .. 10 m"
+        f"1 picture, {network.pixels} valid pixels, crop eigen-bts (rows 45:471, columns 41:601), depth 0.001 .. 10 m"
     )
     assert titles.split() == "average RMSE m MAE m AbsRel SqRel m log10 RMSElog delta1 delta2 delta3".split()
     assert [row[:36].strip() for row in rows] == [

@@ -51,7 +51,7 @@ def one_cycle(step: int, lr: float, total_steps: int) -> float:
     start, last = lr / START_DIVISOR, total_steps - 1
     top = WARM_UP_SHARE * total_steps - 1  # the step of the highest rate; it need not be a whole number
     if step <= top:
-        return half_cosine(start, lr, step / top if top else 1)
+        return half_cosine(start, lr, step / top)
     return half_cosine(lr, start / END_DIVISOR, (step - top) / (last - top))
 
 

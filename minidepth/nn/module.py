@@ -15,6 +15,7 @@ parameter made in ``forward``, is an error at once and not a layer that silently
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -47,16 +48,7 @@ class Buffer:
         return f"Buffer({self.data!r})"
 
 
-class _SealAfterInit(type):
-    """Makes ``SomeModule(...)`` seal the new module once its whole ``__init__`` has run, subclasses included."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        module = super().__call__(*args, **kwargs)
-        object.__setattr__(module, "_sealed", True)
-        return module
-
-
-class Module(metaclass=_SealAfterInit):
+class Module:
     """Base of all layers and networks: parts are made in ``__init__``, ``forward`` computes, a call runs it."""
 
     training = True
@@ -163,6 +155,18 @@ class Module(metaclass=_SealAfterInit):
         return missing, unexpected
 
     # --- guarding and showing ---------------------------------------------------------------------------------------
+
+    def __init_subclass__(cls) -> None:
+        """Let the ``__init__`` of every kind of module end by sealing it; inside that of a subclass it is too early."""
+        init = cls.__init__
+
+        @functools.wraps(init)
+        def init_and_seal(self: Module, *args: Any, **kwargs: Any) -> None:
+            init(self, *args, **kwargs)
+            if type(self) is cls:
+                object.__setattr__(self, "_sealed", True)
+
+        cls.__init__ = init_and_seal  # type: ignore[method-assign, assignment]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._sealed:

@@ -1,0 +1,182 @@
+"""Optimisers: PyTorch's formulas, work in place, and a state that goes on exactly where it stopped."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from minidepth import optim
+from minidepth.errors import CheckpointError, InputError
+from minidepth.nn import Parameter
+from minidepth.optim import SGD, Adam, AdamW, Optimizer
+
+START = [1.0, -2.0, 0.5]
+GRADS = [[0.1, -0.2, 0.3], [-0.4, 0.5, 0.6], [0.7, 0.8, -0.9]]
+
+# Weights after three steps of PyTorch 2.13 in float64: a Parameter of START, the optimiser of that name in torch.optim
+# with lr=0.1 and the settings on the left, and for each of GRADS ``p.grad = torch.tensor(grad, dtype=torch.float64)``
+# and ``optimizer.step()``.
+PYTORCH = [
+    (SGD, {}, [0.9600000000000001, -2.11, 0.5]),
+    (SGD, {"weight_decay": 0.01}, [0.956982989, -2.103995978, 0.49862146949999997]),
+    (SGD, {"momentum": 0.9, "weight_decay": 0.01}, [0.9732927889999999, -2.109615578, 0.3920713695]),
+    (
+        SGD,
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+        [0.9329334125509999, -2.202675125102, 0.4017377848005],
+    ),
+    (Adam, {}, [0.9228415530469758, -2.0163054878797553, 0.3101417042408007]),
+    (
+        Adam,
+        {"betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.01},
+        [0.9189465829042492, -2.0210392858402435, 0.3163978897921739],
+    ),
+    (AdamW, {"weight_decay": 0.05}, [0.9086341762098002, -1.987231630203794, 0.3041592327102893]),
+]
+
+
+def take_steps(optimizer: Optimizer, grads: list) -> None:
+    for grad in grads:
+        for parameter in optimizer.params:
+            parameter.grad = np.asarray(grad, parameter.dtype)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("kind, options, expected", PYTORCH, ids=[f"{k.__name__}-{len(o)}" for k, o, _ in PYTORCH])
+@pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-13), (np.float32, 2e-6)], ids=["float64", "float32"])
+def test_agrees_with_pytorch(kind: type, options: dict, expected: list, dtype: type, tolerance: float) -> None:
+    weight = Parameter(np.array(START, dtype))
+    take_steps(kind([weight], lr=0.1, **options), GRADS)
+    np.testing.assert_allclose(weight.data, expected, rtol=tolerance)
+    assert weight.dtype == dtype
+
+
+def test_first_steps_by_hand() -> None:
+    weight = Parameter([1.0])
+    take_steps(SGD([weight], lr=0.5), [[2.0]])
+    assert weight.data == 1 - 0.5 * 2
+    weight = Parameter(
+        np.array([1.0, 1.0, 1.0])
+    )  # the first step of Adam is lr g / (|g| + eps): the size of g hardly matters
+    take_steps(Adam([weight], lr=0.1, eps=1e-8), [[1000.0, -0.001, 1e-8]])
+    np.testing.assert_allclose(weight.data, [0.9, 1.1, 0.95], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_pieces_and_shapes_do_not_matter(kind: type) -> None:
+    """An array of more than one piece steps like its numbers alone, wherever they stand in it."""
+    rng = np.random.default_rng(0)
+    start, grads = rng.standard_normal((2, 300, 301)), rng.standard_normal((3, 2, 300, 301))
+    weight = Parameter(start.copy())
+    take_steps(kind([weight], lr=0.1, weight_decay=0.1), list(grads))
+    for where in [(0, 0, 0), (0, 217, 218), (0, 217, 219), (1, 299, 300)]:  # 65,536 numbers make a piece
+        alone = Parameter(np.array([start[where]]))
+        take_steps(kind([alone], lr=0.1, weight_decay=0.1), [grad[where][None] for grad in grads])
+        assert weight.data[where] == alone.data[0]
+
+
+def test_works_in_place_and_without_large_temporaries() -> None:
+    weight = Parameter(np.ones(1_000_000, np.float32))
+    optimizer = Adam([weight], lr=0.1, weight_decay=0.1)
+    array, grad = weight.data, np.full(1_000_000, 2, np.float32)
+    weight.grad = grad
+    tracemalloc.start()
+    optimizer.step()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000  # the array itself has 4 MB
+    assert weight.data is array and weight.grad is grad and (grad == 2).all()
+
+
+def test_parameters_without_gradient_stay_and_do_not_age() -> None:
+    used, unused = Parameter([1.0]), Parameter([1.0])
+    optimizer = AdamW([used, unused], lr=0.1)
+    used.grad = np.ones(1, np.float32)
+    optimizer.step()
+    assert used.data != 1 and unused.data == 1
+    np.testing.assert_array_equal(optimizer.steps, [1, 0])
+
+
+def test_zero_grad_and_lr_as_an_attribute() -> None:
+    weight = Parameter([1.0])
+    optimizer = SGD([weight], lr=1.0)
+    weight.grad = np.ones(1, np.float32)
+    optimizer.lr = np.float64(0.25)  # what a schedule may hand over must not turn float32 into float64
+    optimizer.step()
+    assert weight.data == 0.75 and weight.dtype == np.float32
+    optimizer.zero_grad()
+    assert weight.grad is None
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_state_goes_on_bit_for_bit(name: str) -> None:
+    rng = np.random.default_rng(0)
+    grads = rng.standard_normal((6, 4, 5)).astype(np.float32)
+
+    def fresh() -> tuple[Parameter, Optimizer]:
+        weight = Parameter(np.ones((4, 5), np.float32))
+        return weight, optim.build(name, [weight], lr=0.01, weight_decay=0.1)
+
+    weight, through = fresh()
+    take_steps(through, list(grads))
+    first, interrupted = fresh()
+    interrupted.lr = 0.01
+    take_steps(interrupted, list(grads[:3]))
+    saved = {key: array.copy() for key, array in interrupted.state_dict().items()}
+    second, resumed = fresh()
+    resumed.lr = 123.0
+    second.data[...] = first.data
+    resumed.load_state_dict(saved)
+    assert resumed.lr == 0.01
+    take_steps(resumed, list(grads[3:]))
+    assert second.data.tobytes() == weight.data.tobytes()
+    for key, array in through.state_dict().items():
+        assert array.tobytes() == resumed.state_dict()[key].tobytes(), key
+
+
+def test_state_names() -> None:
+    weights = [Parameter([1.0]), Parameter([2.0])]
+    names = ["steps", "lr", "exp_avg.0", "exp_avg.1", "exp_avg_sq.0", "exp_avg_sq.1"]
+    assert list(Adam(weights).state_dict()) == names
+    assert list(SGD(weights, 0.1).state_dict()) == ["steps", "lr"]
+
+
+def test_load_state_dict_reports_all_that_does_not_fit() -> None:
+    optimizer = Adam([Parameter([1.0]), Parameter([1.0, 2.0])])
+    state = {name: array.copy() + 1 for name, array in optimizer.state_dict().items()}
+    state["exp_avg.1"] = np.zeros(3, np.float32)
+    state["momentum_buffer.0"] = state.pop("exp_avg_sq.0")
+    with pytest.raises(CheckpointError, match="another shape: exp_avg.1, exp_avg_sq.0, momentum_buffer.0"):
+        optimizer.load_state_dict(state)
+    assert not optimizer.steps.any() and not optimizer.state["exp_avg"][0].any()
+
+
+def test_bad_arguments() -> None:
+    weight = Parameter([1.0])
+    with pytest.raises(ValueError, match="Adam: there are no parameters"):
+        Adam([])
+    with pytest.raises(ValueError, match=r"SGD: lr \(-1\) and weight_decay \(0.0\) must be at least 0"):
+        SGD([weight], lr=-1)
+    with pytest.raises(ValueError, match=r"Adam: betas \(0.9, 1.0\)"):
+        Adam([weight], betas=(0.9, 1.0))
+    with pytest.raises(ValueError, match="SGD: momentum is 1.5"):
+        SGD([weight], lr=1, momentum=1.5)
+    with pytest.raises(ValueError, match="above 0 for nesterov"):
+        SGD([weight], lr=1, nesterov=True)
+    weight = Parameter(np.ones((2, 3), np.float32).T)
+    weight.grad = np.ones((3, 2), np.float32)
+    with pytest.raises(ValueError, match="must be contiguous"):
+        SGD([weight], lr=1).step()
+
+
+def test_build() -> None:
+    weight = [Parameter([1.0])]
+    adam, adamw, sgd = (optim.build(name, weight, 0.5, 0.25) for name in ("adam", "adamw", "sgd"))
+    assert type(adam) is Adam and type(adamw) is AdamW and isinstance(sgd, SGD) and sgd.momentum == 0.9
+    assert all(made.lr == 0.5 and made.weight_decay == 0.25 for made in (adam, adamw, sgd))
+    with pytest.raises(InputError, match="optimizer 'lion' is unknown; use adam, adamw or sgd"):
+        optim.build("lion", weight, 0.5)
+    with pytest.raises(InputError, match="lr"):
+        optim.build("adam", weight, -0.5)

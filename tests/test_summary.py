@@ -1,0 +1,84 @@
+"""The summary: rows by hand, the published cost of the U-Net, and that looking changes nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from minidepth import Tensor, nn
+from minidepth.errors import InputError
+from minidepth.models import UNet
+from minidepth.summary import Row, summarize
+
+
+def test_rows_by_hand() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(4, 8, 3, stride=2, padding=1, groups=2, rng=0),
+        nn.BatchNorm2d(8),
+        nn.Identity(),
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, 2, 2, stride=2, bias=False, rng=0),
+    )
+    summary = summarize(model, (6, 10), in_channels=4)
+    assert summary.rows == [
+        Row("0", "Conv2d", (1, 8, 3, 5), 8 * 2 * 9 + 8, 8 * 3 * 5 * 2 * 9),
+        Row("1", "BatchNorm2d", (1, 8, 3, 5), 16, 0),
+        Row("3", "ReLU", (1, 8, 3, 5), 0, 0),
+        Row("4", "ConvTranspose2d", (1, 2, 6, 10), 8 * 2 * 4, 3 * 5 * 8 * 2 * 4),
+    ]
+    assert summary.parameters == 152 + 16 + 64
+    assert summary.multiply_adds == 120 * 18 + 15 * 64
+    assert summary.activation_bytes == 4 * (3 * 120 + 120)
+    assert summary.input_shape == (1, 4, 6, 10) and summary.model == "Sequential"
+
+
+def test_the_unet_costs_what_is_published() -> None:
+    """At 480x640: 226 G multiply-adds and 187.1 M convolution outputs. At a twentieth of the sides both are 1/400."""
+    summary = summarize(UNet(norm="batch", padding="same", depth=4, base_channels=64, rng=0), (48, 64))
+    outputs = sum(math.prod(row.output_shape) for row in summary.rows if row.kind.startswith("Conv"))
+    assert round(100 * summary.multiply_adds / 1e9) == 226
+    assert round(100 * outputs / 1e6, 1) == 187.1
+    assert summary.parameters == 31_037_633 == sum(row.parameters for row in summary.rows)
+
+
+def test_a_layer_used_twice_has_two_rows_but_its_parameters_once() -> None:
+    conv = nn.Conv2d(3, 3, 1, rng=0)
+    summary = summarize(nn.Sequential(conv, nn.ReLU(), conv), (2, 2))
+    assert [row.parameters for row in summary.rows] == [12, 0, 0]
+    assert summary.parameters == 12 and summary.multiply_adds == 2 * 36
+
+
+def test_every_arrow_of_the_figure_has_its_row() -> None:
+    rows = {row.name: row for row in summarize(UNet(base_channels=2, depth=2, rng=0), (8, 12)).rows}
+    assert rows["pool"].output_shape == (1, 4, 2, 3)
+    assert rows["join"].output_shape == (1, 4, 8, 12)
+    assert rows["head"].output_shape == (1, 1, 8, 12)
+
+
+def test_looking_changes_nothing() -> None:
+    model = UNet(base_channels=2, depth=1, norm="batch", rng=0)
+    model.bottom.eval()
+    before = {name: array.copy() for name, array in model.state_dict().items()}
+    summarize(model, (4, 4))
+    assert all(np.array_equal(array, before[name]) for name, array in model.state_dict().items())
+    assert model.training and not model.bottom.training and not model.bottom.bn1.training
+    assert model(Tensor(np.zeros((1, 3, 4, 4), np.float32))).requires_grad
+
+
+def test_table() -> None:
+    text = str(summarize(UNet(base_channels=16, norm="batch", rng=0), (32, 48)))
+    lines = text.splitlines()
+    assert lines[0].split() == ["layer", "kind", "output", "parameters", "multiply-adds", "memory"]
+    assert lines[2].split() == "down.0.conv1 Conv2d 16 x 32 x 48 432 663.55 k 0.09 MiB".split()
+    assert "UNet, one picture of 3 x 32 x 48 (channels x height x width)" in lines
+    assert any(line.startswith("parameters         1,942,577 (7.41 MiB") for line in lines)
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_size_that_does_not_fit() -> None:
+    model = UNet(base_channels=1, rng=0)
+    with pytest.raises(InputError, match="multiples of 16"):
+        summarize(model, (30, 32))
+    assert model.training

@@ -187,7 +187,8 @@ def format_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     crop, min_depth_m, max_depth_m, pictures, pixels = scopes.pop()
     window = CROPS[crop]
     where = f" (rows {window[0].start}:{window[0].stop}, columns {window[1].start}:{window[1].stop})" if window else ""
-    head = f"{pictures} picture{'s' * (pictures != 1)}, {pixels} valid pixels, crop {crop}{where}, depth {min_depth_m:g} .. {max_depth_m:g} m"
+    count = f"{pictures} picture{'s' * (pictures != 1)}, {pixels} valid pixels"
+    head = f"{count}, crop {crop}{where}, depth {min_depth_m:g} .. {max_depth_m:g} m"
     titles = ("RMSE m", "MAE m", "AbsRel", "SqRel m", "log10", "RMSElog", "delta1", "delta2", "delta3")
     averages = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
     width = max(len(name) for name in results)

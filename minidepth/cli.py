@@ -1,0 +1,120 @@
+"""The command line: ``minidepth train``, ``evaluate``, ``predict``, ``data info|verify``, ``summary``, ``gradcheck``.
+
+A mistake of the user is one line on standard error and exit status 2; Ctrl-C is status 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from minidepth import __version__
+from minidepth.cli_parser import parser
+from minidepth.errors import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        argv: the words after ``minidepth``; None takes them from the process.
+    """
+    arguments = parser(__version__).parse_args(argv)
+    try:
+        return COMMANDS[arguments.command](arguments)
+    except InputError as error:
+        return complain(str(error), 2)
+    except KeyboardInterrupt as interrupt:
+        return complain(str(interrupt) or "stopped", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has enough, as in `minidepth summary unet | head`
+        return 0
+    except OSError as error:
+        return complain(f"{error.filename or 'file system'}: {error.strerror or error}", 2)
+    except MemoryError as error:
+        return complain(f"out of memory ({error}); use a smaller --batch or --size", 2)
+
+
+def complain(text: str, status: int) -> int:
+    """Say on standard error what went wrong."""
+    print(f"minidepth: {text}", file=sys.stderr)
+    return status
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    from minidepth.config import TrainConfig, continue_config
+    from minidepth.run_folder import read_config
+    from minidepth.train import train
+
+    given = {name: value for name, value in vars(arguments).items() if name not in ("command", "resume")}
+    if arguments.resume is None:
+        train(TrainConfig(**given))
+    else:
+        saved, _ = read_config(Path(arguments.resume))
+        train(continue_config(saved, given, Path(arguments.resume)), resume=arguments.resume)
+    return 0
+
+
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    from minidepth.evaluate import evaluate, scores_text
+
+    result = evaluate(arguments.run, arguments.data, arguments.split, arguments.tta, arguments.crop)
+    print(json.dumps(result, indent=2) if arguments.json else scores_text(result))
+    return 0
+
+
+def run_predict(arguments: argparse.Namespace) -> int:
+    from minidepth.predict import predict
+
+    done, problems = predict(arguments.run, arguments.paths, arguments.out, arguments.tta)
+    if problems:
+        return complain(f"{len(problems)} of {len(done) + len(problems)} pictures could not be read", 1)
+    return 0
+
+
+def run_data(arguments: argparse.Namespace) -> int:
+    from minidepth.data import inspect
+
+    if arguments.action == "info":
+        report = inspect.info(arguments.path, arguments.sheet)
+    else:
+        report = inspect.verify(arguments.path)
+    print(json.dumps(report.data, indent=2) if arguments.json else report.text)
+    return 1 if report.data.get("problems") else 0
+
+
+def run_summary(arguments: argparse.Namespace) -> int:
+    from minidepth.models import build
+    from minidepth.summary import summarize
+
+    options = {"in_channels": arguments.in_channels, "out_channels": arguments.out_channels}
+    model = build(
+        arguments.model,
+        base_channels=arguments.base_channels,
+        padding=arguments.padding,
+        up=arguments.up,
+        norm=None if arguments.norm == "none" else arguments.norm,
+        rng=0,
+        **options,
+    )
+    print(summarize(model, arguments.size))
+    return 0
+
+
+def run_gradcheck(arguments: argparse.Namespace) -> int:
+    from minidepth.gradcheck_table import run
+
+    return run(arguments.ops)
+
+
+COMMANDS = {
+    "train": run_train,
+    "evaluate": run_evaluate,
+    "predict": run_predict,
+    "data": run_data,
+    "summary": run_summary,
+    "gradcheck": run_gradcheck,
+}

@@ -1,0 +1,166 @@
+"""The words of the command line: every command, option and help text."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from minidepth.config import TrainConfig, parse_size, size_text
+from minidepth.errors import InputError
+
+DEFAULTS = TrainConfig()
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """The parser of ``minidepth``."""
+    main = argparse.ArgumentParser(
+        prog="minidepth",
+        description="A U-Net in plain NumPy that learns to see depth: one picture in, metres out.",
+        epilog="Begin with: minidepth train",
+    )
+    main.add_argument("--version", action="version", version=f"minidepth {version}")
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_train(commands)
+    add_evaluate(commands)
+    add_predict(commands)
+    add_data(commands)
+    add_summary(commands)
+    add_gradcheck(commands)
+    return main
+
+
+def add_command(commands: Any, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    """A command with a one-line summary and an example under its help."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def size(text: str) -> tuple[int, int]:
+    """`parse_size` with argparse's kind of error."""
+    try:
+        return parse_size(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_train(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "train",
+        "train a network; without options, on procedural rooms in under two minutes",
+        "minidepth train --data nyu_csv --size 128x160 --epochs 30 --loss mse+gradient+normal",
+    )
+
+    def option(name: str, kind: Any, metavar: str, text: str) -> None:
+        """An option of `TrainConfig`; one that is not typed stays out of the result, which --resume must know."""
+        default = getattr(DEFAULTS, name[2:].replace("-", "_"))
+        shown = size_text(default) if isinstance(default, tuple) else default
+        command.add_argument(
+            name, type=kind, metavar=metavar, default=argparse.SUPPRESS,
+            help=text if default is None else f"{text} (default: {shown})",
+        )  # fmt: skip
+
+    option("--data", str, "PATH", "'rooms', a CSV file or its folder, a labelled .mat file, or a FastDepth folder")
+    option("--model", str, "NAME", "the network")
+    option("--base-channels", int, "N", "channels of its first level; 64 is the U-Net of the paper")
+    option("--norm", str, "NAME", "batch, or none")
+    option("--up", str, "NAME", "way up: transposed, bilinear or nearest")
+    option("--size", size, "HxW", "height x width at which the network sees the pictures")
+    option("--epochs", int, "N", "passes over the training frames")
+    option("--batch", int, "N", "frames in a step")
+    option("--lr", float, "X", "learning rate, the highest one of the schedule")
+    option("--schedule", str, "TEXT", "constant, linear, cosine, one-cycle, or step:30,60 (per cent of the run)")
+    option("--optimizer", str, "NAME", "adam, adamw or sgd")
+    option("--weight-decay", float, "X", "pull of the weights towards 0")
+    option("--loss", str, "TEXT", "a sum of losses, such as mse+10*gradient:code+normal:code")
+    option("--augment", str, "TEXT", "changes to the training frames, such as flip,zoom:1-1.4,color, or none")
+    option("--val-split", float, "SHARE", "share of the training frames kept for validation, 0 for none")
+    option("--seed", int, "N", "everything random follows from it")
+    option("--workers", int, "N", "threads that read frames")
+    option("--device", str, "NAME", "auto, cpu or cuda")
+    folder = command.add_mutually_exclusive_group()
+    folder.add_argument(
+        "--out", metavar="DIR", default=argparse.SUPPRESS, help="run folder to make (default: runs/<data set>-<n>)"
+    )
+    folder.add_argument("--resume", metavar="DIR", help="go on with this run; its own settings hold")
+
+
+def add_evaluate(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "evaluate",
+        "score a trained network by the NYU protocol, beside a constant guess",
+        "minidepth evaluate runs/nyu_csv-1 --data nyu_csv --tta",
+    )
+    command.add_argument("run", metavar="RUN", help="run folder, or a weight file in it")
+    command.add_argument("--data", metavar="PATH", required=True, help="data set, as for train")
+    command.add_argument("--split", choices=("test", "train"), default="test", help="part of it (default: test)")
+    command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
+    command.add_argument(
+        "--crop",
+        metavar="NAME",
+        help="pixels that count: eigen-bts, eigen-densedepth or none (default: eigen-bts for 480x640 frames, else none)",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def add_predict(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "predict",
+        "predict the depth of pictures of any size",
+        "minidepth predict runs/rooms-1 photo.jpg holiday_pictures --out depth",
+    )
+    command.add_argument("run", metavar="RUN", help="run folder, or a weight file in it")
+    command.add_argument("paths", metavar="IMAGE|FOLDER", nargs="+", help="picture files, or folders of them")
+    command.add_argument("--out", metavar="DIR", help="output folder (default: RUN/predictions)")
+    command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
+
+
+def add_data(commands: Any) -> None:
+    command = add_command(
+        commands, "data", "look into a data set, or check every file of it", "minidepth data info nyu_csv --sheet sheet.png"
+    )
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    info = add_command(
+        actions, "info", "counts, sizes, units, a histogram of depth", "minidepth data info nyu_csv --sheet sheet.png"
+    )
+    info.add_argument("--sheet", metavar="PNG", help="write a contact sheet of pictures and depth maps")
+    verify = add_command(
+        actions, "verify", "read every frame and name each broken file", "minidepth data verify nyu_csv"
+    )
+    for action in (info, verify):
+        action.add_argument("path", metavar="PATH", help="data set, as for train")
+        action.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def add_summary(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "summary",
+        "layers, output shapes, parameters, multiply-adds and memory of a network",
+        "minidepth summary unet --size 240x320",
+    )
+    command.add_argument("model", metavar="MODEL", help="the network: unet")
+    command.add_argument("--size", type=size, metavar="HxW", default=(240, 320), help="(default: 240x320)")
+    command.add_argument("--base-channels", type=int, metavar="N", default=64, help="(default: 64, the paper's)")
+    command.add_argument("--in-channels", type=int, metavar="N", default=3, help="(default: 3)")
+    command.add_argument("--out-channels", type=int, metavar="N", default=1, help="(default: 1)")
+    command.add_argument("--padding", metavar="NAME", default="same", help="same, or valid as in the paper (default: same)")
+    command.add_argument("--up", metavar="NAME", default="transposed", help="transposed, bilinear or nearest")
+    command.add_argument("--norm", metavar="NAME", default="none", help="batch, or none (default: none)")
+
+
+def add_gradcheck(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "gradcheck",
+        "check hand-written gradients against finite differences in float64",
+        "minidepth gradcheck conv2d batch_norm",
+    )
+    command.add_argument("ops", metavar="OP", nargs="*", help="operations to check (default: all)")

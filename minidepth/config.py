@@ -1,0 +1,135 @@
+"""The settings of a training run: one flat dataclass, checked as soon as it is made, kept as JSON beside the weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minidepth.errors import InputError
+
+MIN_DEPTH_M = 1e-3
+MAX_DEPTH_M = 10.0
+"""Predictions are clamped to this range before they are scored or written: the range of the NYU protocol."""
+
+MAY_CHANGE_ON_RESUME = ("workers", "device", "data")
+"""Where the data lies and how many threads read it do not change the numbers; everything else does."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a training run computes. The names are the command line's, with ``_`` for ``-``.
+
+    Raises:
+        InputError: a value that no run can use; the text names the option.
+    """
+
+    data: str = "rooms"
+    """``"rooms"`` (procedural, nothing to download), a CSV file or folder, a labelled ``.mat`` or a FastDepth folder."""
+    model: str = "unet"
+    base_channels: int = 16
+    """Channels of the first level; every level down doubles them."""
+    norm: str = "batch"
+    up: str = "transposed"
+    size: tuple[int, int] = (128, 160)
+    """Height and width in pixels at which the network sees the pictures."""
+    epochs: int = 5
+    batch: int = 8
+    lr: float = 3e-3
+    """Learning rate: the highest one where the schedule varies it."""
+    schedule: str = "one-cycle"
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
+    loss: str = "mse+gradient+normal"
+    augment: str = "flip"
+    val_split: float = 0.1
+    """Share of the training frames kept for validation, in contiguous blocks; 0 keeps none."""
+    seed: int = 0
+    workers: int = 2
+    device: str = "auto"
+    out: str | None = None
+    """The run folder; None makes a fresh ``runs/<data set>-<n>``."""
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        problems = [
+            (height < 1 or width < 1, f"--size {size_text(self.size)}: both numbers must be at least 1"),
+            (self.base_channels < 1, f"--base-channels {self.base_channels}: must be at least 1"),
+            (self.norm not in ("batch", "none"), f"--norm {self.norm}: use batch or none"),
+            (self.epochs < 1, f"--epochs {self.epochs}: must be at least 1"),
+            (self.batch < 1, f"--batch {self.batch}: must be at least 1"),
+            (not (self.lr > 0 and math.isfinite(self.lr)), f"--lr {self.lr}: must be a positive number, such as 3e-3"),
+            (not (0 <= self.weight_decay < math.inf), f"--weight-decay {self.weight_decay}: must be 0 or more"),
+            (not (0 <= self.val_split < 1), f"--val-split {self.val_split}: a share of the frames, from 0 to below 1"),
+            (self.seed < 0, f"--seed {self.seed}: must be 0 or more"),
+            (self.workers < 0, f"--workers {self.workers}: must be 0 or more"),
+        ]
+        for wrong, text in problems:
+            if wrong:
+                raise InputError(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain JSON values, without `out`: the folder is where they are written."""
+        values = {**dataclasses.asdict(self), "size": list(self.size)}
+        del values["out"]
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str = "configuration") -> TrainConfig:
+        """The inverse of `to_dict`; `source` is the file that an error names."""
+        unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            raise InputError(f"{source}: unknown settings {', '.join(unknown)}; was it written by another version?")
+        try:
+            return cls(**{**values, "size": tuple(values.get("size", cls.size))})
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{source}: {error}") from None
+
+    def save(self, path: Path) -> None:
+        """Write the settings as JSON."""
+        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def option_text(name: str) -> str:
+    """The command line's spelling of a setting: ``base_channels`` is ``--base-channels``."""
+    return "--" + name.replace("_", "-")
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """A size as it is typed: ``128x160``, height first."""
+    return f"{size[0]}x{size[1]}"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"128x160"`` -> (128, 160), height first."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--size {text!r}: give height x width in pixels, such as 128x160")
+    return int(parts[0]), int(parts[1])
+
+
+def continue_config(saved: TrainConfig, given: dict[str, Any], run_dir: Path) -> TrainConfig:
+    """The settings with which `run_dir` goes on: the saved ones, where `given` (the options typed) may only repeat them.
+
+    Raises:
+        InputError: an option differs that would change what the run computes; the text names it. ``--epochs`` is one of
+            them, because the length of the run shapes the learning-rate schedule, except where the rate is constant.
+    """
+    may_change = MAY_CHANGE_ON_RESUME + (("epochs",) if saved.schedule == "constant" else ())
+    for name, value in given.items():
+        before = getattr(saved, name)
+        if value != before and name not in may_change:
+            show = size_text if name == "size" else str
+            hint = (
+                f" (the {saved.schedule} schedule is laid out over all epochs)"
+                if name == "epochs"
+                else " (the two would not be one run)"
+            )
+            raise InputError(
+                f"--resume {run_dir}: the run was started with {option_text(name)} {show(before)}, but {show(value)} is "
+                f"given{hint}; leave {option_text(name)} out, or start a new run without --resume"
+            )
+    return dataclasses.replace(saved, **{name: value for name, value in given.items() if name in may_change})

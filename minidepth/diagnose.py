@@ -1,0 +1,44 @@
+"""Where numbers went bad: the first layer of a network that made a NaN or an infinity."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array, xp
+from minidepth.engine import Tensor, no_grad
+from minidepth.nn import Module, watch
+
+
+def is_finite(array: Array) -> bool:
+    """Whether `array` holds neither NaN nor infinity."""
+    return bool(xp(array).isfinite(array).all())
+
+
+def bad_parameter(network: Module) -> str | None:
+    """The name of the first parameter or buffer with a NaN or infinity in it."""
+    return next((name for name, array in network.state_dict().items() if not is_finite(array)), None)
+
+
+def first_bad_value(network: Module, image: Array) -> str:
+    """Run `network` once more on `image` (N, C, H, W) and say in words where the first value went bad.
+
+    Batch-norm's running statistics are put back afterwards, so that the network is left as it was.
+    """
+    if not is_finite(image):
+        return "the batch itself holds values that are not finite"
+    name = bad_parameter(network)
+    if name is not None:
+        return f"the weights of {name} are not finite: the update before this batch was too large"
+    found: list[str] = []
+
+    def note(name: str, layer: Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if not found and not is_finite(output.data):
+            kind = "NaN" if xp(output.data).isnan(output.data).any() else "infinite values"
+            found.append(f"the first layer to give {kind} is {name} ({type(layer).__name__})")
+
+    before = [buffer.data.copy() for buffer in network.buffers()]
+    with no_grad(), watch(network, note), np.errstate(all="ignore"):
+        network(Tensor(image))
+    for buffer, data in zip(network.buffers(), before):
+        buffer.data[...] = data
+    return found[0] if found else "every layer of the network gives finite values, so it is the loss that went bad"

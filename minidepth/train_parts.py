@@ -1,0 +1,116 @@
+"""The parts of a training run, built from its settings: whatever is wrong with those is found here, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minidepth import losses, optim, run_folder, schedule
+from minidepth.backend import resolve_device
+from minidepth.config import TrainConfig, option_text, size_text
+from minidepth.data import Dataset, Loader, Sample, augment, open_dataset, resize_sample, split_blocks
+from minidepth.errors import InputError
+from minidepth.metrics import constant_guess
+from minidepth.nn import Module
+
+GUESS_FRAMES = 300
+SAMPLE_FRAMES = 4
+
+
+class Parts(NamedTuple):
+    """Everything that a run computes with."""
+
+    network: Module
+    loss: losses.Loss
+    optimizer: optim.Optimizer
+    rate: Callable[[int], float]
+    """Step -> learning rate."""
+    batches: Loader
+    val_batches: Loader | None
+    samples: list[Sample]
+    """Validation frames to draw, at the network's size; training frames where none are kept for validation."""
+    dataset: Dataset
+    guess_m: float
+    """The mean depth of the training frames (up to 300 of them, evenly spread)."""
+
+
+def build_parts(config: TrainConfig) -> Parts:
+    """Build the parts of the run that `config` describes.
+
+    Raises:
+        InputError: a setting cannot be used; the text names the option. DataError: a frame cannot be read.
+    """
+    resolve_device(config.device)
+    network = run_folder.build_model(config)
+    check_size(config, network)
+    loss = named("loss", lambda: losses.build(config.loss))
+    change = named("augment", lambda: augment.build(config.augment))
+    optimizer = named(
+        "optimizer", lambda: optim.build(config.optimizer, network.parameters(), config.lr, config.weight_decay)
+    )
+    named("schedule", lambda: schedule.build(config.schedule, config.lr, 1))
+
+    dataset = open_dataset(config.data, split="train")
+    train_indices, val_indices = named(
+        "val_split", lambda: split_blocks(len(dataset), config.val_split, config.seed)
+    )
+    if config.batch > len(train_indices):
+        raise InputError(
+            f"--batch {config.batch} is larger than the {len(train_indices)} training frames of {config.data} "
+            f"({len(val_indices)} more are kept for validation); use --batch {len(train_indices)} or fewer"
+        )
+
+    def loader(indices: np.ndarray, training: bool) -> Loader:
+        return Loader(
+            dataset,
+            config.batch,
+            size=config.size,
+            augment=change if training else None,
+            seed=config.seed,
+            shuffle=training,
+            workers=config.workers,
+            drop_last=training,  # batch-norm wants batches of one size
+            indices=indices,
+        )
+
+    batches = loader(train_indices, training=True)
+    shown = val_indices if len(val_indices) else train_indices
+    guessed = (dataset[i] for i in evenly(train_indices, GUESS_FRAMES))
+    return Parts(
+        network=network,
+        loss=loss,
+        optimizer=optimizer,
+        rate=schedule.build(config.schedule, config.lr, config.epochs * len(batches)),
+        batches=batches,
+        val_batches=loader(val_indices, training=False) if len(val_indices) else None,
+        samples=[resize_sample(dataset[i], config.size) for i in evenly(shown, SAMPLE_FRAMES)],
+        dataset=dataset,
+        guess_m=constant_guess((sample.depth_m, sample.valid) for sample in guessed),
+    )
+
+
+def check_size(config: TrainConfig, network: Module) -> None:
+    """Refuse a size that the network cannot halve as often as it needs to, naming the multiple and a size that fits."""
+    multiple = getattr(network, "multiple", 1)
+    if any(side % multiple for side in config.size):
+        height, width = (max(1, round(side / multiple)) * multiple for side in config.size)
+        raise InputError(
+            f"--size {size_text(config.size)}: {config.model} needs a height and a width that are multiples of {multiple}; "
+            f"try --size {height}x{width}"
+        )
+
+
+def named(name: str, build: Callable[[], Any]) -> Any:
+    """Call `build`; what it refuses is reported under the option's name."""
+    try:
+        return build()
+    except ValueError as error:
+        raise InputError(f"{option_text(name)}: {error}") from None
+
+
+def evenly(indices: np.ndarray, count: int) -> list[int]:
+    """`count` of the indices, evenly spread, or all where there are fewer."""
+    places = np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)
+    return [int(indices[place]) for place in places]

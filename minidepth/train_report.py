@@ -1,0 +1,112 @@
+"""What training says: each function makes one text."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minidepth.config import TrainConfig, size_text
+from minidepth.metrics import METRICS
+from minidepth.run_folder import BEST, LAST, Progress
+from minidepth.train_parts import Parts
+
+if TYPE_CHECKING:
+    from minidepth.train import EpochClock
+
+AVERAGES = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
+
+
+def command(*words: object) -> str:
+    """A command line that can be pasted."""
+    return shlex.join(["minidepth", *map(str, words)])
+
+
+def headline(config: TrainConfig, parts: Parts, folder: Path, progress: Progress) -> str:
+    """What is about to be computed."""
+    weights = sum(parameter.size for parameter in parts.network.parameters())
+    kept = len(parts.val_batches.indices) if parts.val_batches else 0
+    begin = f"going on at epoch {progress.epoch + 1}, batch {progress.batches + 1}" if progress.step else "new run"
+    return (
+        f"{folder}: {begin}\n"
+        f"{config.model} with {weights:,} parameters on {config.data}: {len(parts.batches.indices)} training and "
+        f"{kept} validation frames at {size_text(config.size)}, "
+        f"{config.epochs} epochs of {len(parts.batches)} batches of {config.batch}"
+    )
+
+
+def postfix(progress: Progress, clock: EpochClock, total_steps: int) -> str:
+    """The right end of the progress bar."""
+    left_s = round((total_steps - progress.step) * clock.elapsed_s / clock.steps)
+    return f"loss {progress.mean_loss:.3f}, {clock.pictures_per_s:.1f} images/s, run ends in {left_s // 60}:{left_s % 60:02}"
+
+
+def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[str, Any] | None) -> str:
+    """Loss and speed of an epoch, and the validation metrics in both averages beside those of the constant guess."""
+    lines = [
+        f"{title}  loss {progress.mean_loss:.4f}  {clock.pictures_per_s:.1f} images/s  {clock.elapsed_s:.1f} s "
+        f"({clock.wait_share:.1%} of it waiting for data)"
+    ]
+    for key, average in AVERAGES.items() if scores else ():
+        network, guess = (
+            f"RMSE {scores[who][key]['rmse_m']:.3f} m  AbsRel {scores[who][key]['abs_rel']:.3f}  "
+            f"log10 {scores[who][key]['log10']:.3f}  delta1 {scores[who][key]['delta1']:.3f}"
+            for who in ("network", "guess")
+        )
+        lines.append(f"  validation, {average:18}  {network}   | always {scores['guess_m']:.2f} m: {guess}")
+    return "\n".join(lines)
+
+
+def log_row(progress: Progress, lr: float, clock: EpochClock, scores: dict[str, Any] | None) -> dict[str, float]:
+    """A row of ``log.csv``: ``val_*`` is the network, ``guess_*`` the constant guess, ``*_pooled_*`` pooled over pixels."""
+    row = {
+        "epoch": progress.epoch + 1,
+        "step": progress.step,
+        "lr": lr,
+        "loss": progress.mean_loss,
+        "images_per_s": clock.pictures_per_s,
+        "epoch_s": clock.elapsed_s,
+        "data_wait_share": clock.wait_share,
+    }
+    if scores:
+        for who, prefix in (("network", "val"), ("guess", "guess")):
+            row.update({f"{prefix}_{metric}": scores[who]["per_picture"][metric] for metric in METRICS})
+            row.update({f"{prefix}_pooled_{metric}": scores[who]["pooled"][metric] for metric in METRICS})
+    return row
+
+
+def bad_loss(value: float, progress: Progress, folder: Path, reason: str) -> str:
+    """Why training cannot go on."""
+    return (
+        f"training stopped: the loss is {value} at epoch {progress.epoch + 1}, batch {progress.batches + 1}; {reason}. "
+        f"{folder / LAST} still holds the last good weights; start again with a lower --lr"
+    )
+
+
+def bad_weights(name: str, folder: Path) -> str:
+    """Why the weights were not saved."""
+    return (
+        f"training stopped: the weights of {name} are no longer finite. {folder / LAST} still holds the last good weights; "
+        f"start again with a lower --lr"
+    )
+
+
+def how_to_go_on(folder: Path, progress: Progress, config: TrainConfig) -> str:
+    """What to say after Ctrl-C."""
+    place = f"in epoch {progress.epoch + 1} of {config.epochs}, after {progress.batches} batches"
+    if progress.batches == 0:
+        place = f"after epoch {progress.epoch} of {config.epochs}"
+    return f"stopped {place}; everything is saved. To go on: {command('train', '--resume', folder)}"
+
+
+def farewell(config: TrainConfig, folder: Path, progress: Progress) -> str:
+    """Where the results are, and the next two commands."""
+    best = f"the best weights, of epoch {progress.best_epoch}"
+    if progress.best_rmse_m is not None:
+        best += f" with a validation RMSE of {progress.best_rmse_m:.3f} m (mean of pictures)"
+    return (
+        f"done. {folder / BEST} holds {best}.\n"
+        f"Look at {folder / 'samples.png'} and {folder / 'curves.png'}, then try:\n"
+        f"  {command('evaluate', folder, '--data', config.data)}\n"
+        f"  {command('predict', folder, folder / 'example.png')}"
+    )

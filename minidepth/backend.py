@@ -40,6 +40,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         raise TypeError(f"{name} has no kernel for {type(first).__module__}.{type(first).__name__}; pass a NumPy array")
 
     dispatch.register(np.ndarray, function)
+    dispatch.register(np.generic, function)  # what NumPy's arithmetic makes of an array of shape ()
     KERNELS[name] = dispatch
     return dispatch
 

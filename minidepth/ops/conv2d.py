@@ -189,7 +189,7 @@ def output_size(
 
 def pair(op: str, name: str, value: int | Pair, least: int = 1) -> Pair:
     """A number for both axes, or one for each (height first), as a pair of whole numbers of at least `least`."""
-    values = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(values) != 2 or any(not isinstance(v, (int, np.integer)) or v < least for v in values):
         raise ValueError(f"{op}: {name} is {value!r}; it must be a whole number of at least {least}, or a pair of them")
     return int(values[0]), int(values[1])

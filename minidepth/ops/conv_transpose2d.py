@@ -78,11 +78,8 @@ def _y_shape(
         raise ValueError(f"conv_transpose2d: x has {x_shape[1]} channels, but weight expects {weight_shape[0]} ({shapes})")
     size = []
     for axis in (0, 1):
-        if output_padding[axis] >= max(stride[axis], dilation[axis]):
-            raise ValueError(
-                f"conv_transpose2d: output_padding {output_padding} must be smaller than stride {stride} "
-                f"or dilation {dilation}"
-            )
+        if output_padding[axis] >= stride[axis]:  # or a convolution of the output would give more than x
+            raise ValueError(f"conv_transpose2d: output_padding {output_padding} must be smaller than stride {stride}")
         span = dilation[axis] * (weight_shape[2 + axis] - 1) + 1
         size.append((x_shape[2 + axis] - 1) * stride[axis] - 2 * padding[axis] + span + output_padding[axis])
     if min(size) < 1:

@@ -39,7 +39,7 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 @kernel
 def forward(x: Array, slope: float) -> Array:
     """max(x, slope x), which is the same thing for slopes up to 1."""
-    x = np.ascontiguousarray(x)
+    x = np.asarray(x, order="C")
     y = np.empty_like(x)
     x_flat, y_flat = x.reshape(-1), y.reshape(-1)
 
@@ -54,7 +54,7 @@ def forward(x: Array, slope: float) -> Array:
 @kernel
 def grad_x(grad: Array, y: Array, slope: float) -> Array:
     """dL/dy, times slope where y is not positive."""
-    grad = np.ascontiguousarray(grad)
+    grad = np.asarray(grad, order="C")
     result = np.empty_like(grad)
     grad_flat, y_flat, result_flat = grad.reshape(-1), y.reshape(-1), result.reshape(-1)
 

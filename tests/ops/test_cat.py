@@ -1,0 +1,52 @@
+"""cat: values by hand, every dimension, gradients, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import assert_linear, normal
+
+from minidepth import Tensor
+from minidepth.ops import cat
+
+
+def test_by_hand() -> None:
+    a, b = Tensor(np.array([[1.0], [2.0]]), requires_grad=True), Tensor(np.array([[3.0, 4.0], [5.0, 6.0]]))
+    y = cat([a, b, a], dim=1)
+    assert y.numpy().tolist() == [[1, 3, 4, 1], [2, 5, 6, 2]]
+    y.backward(np.array([[1.0, 2.0, 3.0, 40.0], [5.0, 6.0, 7.0, 80.0]]))
+    assert a.grad.tolist() == [[41], [85]]
+    assert b.grad is None
+
+
+@pytest.mark.parametrize("dim", [0, 1, 2, 3, -1, -4])
+def test_oracle_and_gradient(dim) -> None:
+    shapes = [[2, 3, 4, 5] for _ in range(3)]
+    for size, shape in zip((1, 4, 0), shapes):
+        shape[dim] = size
+    arrays = [normal(*shape, seed=seed) for seed, shape in enumerate(shapes)]
+    y = cat([Tensor(array) for array in arrays], dim).data
+    rows = [array.swapaxes(0, dim) for array in arrays]
+    assert y.swapaxes(0, dim).tolist() == rows[0].tolist() + rows[1].tolist() + rows[2].tolist()
+    assert_linear(lambda a, b: cat([a, b], dim), *arrays[:2])
+
+
+def test_gradients_share_no_memory() -> None:
+    a, b = Tensor(normal(2, 1), requires_grad=True), Tensor(normal(2, 3), requires_grad=True)
+    cat([a, b], dim=1).backward(normal(2, 4))
+    assert a.grad.base is None and b.grad.base is None
+    assert a.grad.flags.c_contiguous and b.grad.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    "shapes, dim, text",
+    [
+        ([], 0, r"cat: the list of tensors is empty"),
+        ([(2, 3), (2, 4)], 0, r"cat: shapes \(2, 3\), \(2, 4\) differ in more than dim 0; crop or pad"),
+        ([(2, 3), (2, 3, 1)], 1, r"cat: shapes \(2, 3\), \(2, 3, 1\) differ"),
+        ([(2, 3), (2, 3)], 2, r"cat: dim 2 is out of range for tensors of shapes \(2, 3\), \(2, 3\)"),
+    ],
+)
+def test_bad_input(shapes, dim, text) -> None:
+    with pytest.raises(ValueError, match=text):
+        cat([Tensor(np.zeros(shape)) for shape in shapes], dim)

@@ -1,0 +1,88 @@
+"""interpolate: values by hand and by loops, size and scale_factor, gradients, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from helpers import assert_linear, assert_same, normal
+
+from minidepth import Tensor
+from minidepth.ops import interpolate
+
+MODES = [("nearest", None), ("bilinear", None), ("bilinear", False), ("bilinear", True)]
+SIZES = [  # (H, W), (R, S)
+    ((3, 4), (6, 8)),
+    ((4, 5), (4, 5)),
+    ((5, 7), (8, 3)),
+    ((7, 6), (2, 13)),
+    ((1, 1), (3, 2)),
+    ((6, 5), (1, 1)),
+    ((2, 9), (10, 4)),
+]
+SCALES = [((3, 4), 2), ((3, 4), (3, 1)), ((5, 7), 1.5), ((5, 7), (0.5, 2.3)), ((9, 8), 0.7), ((4, 4), (1.9, 1.1))]
+
+
+def test_by_hand() -> None:
+    x = Tensor(np.array([[[[0.0, 8.0]]]]), requires_grad=True)
+    y = interpolate(x, scale_factor=(1, 2), mode="bilinear")
+    assert y.numpy().tolist() == [[[[0, 2, 6, 8]]]]  # shares 1, 3/4, 1/4, 0 of the left pixel
+    y.backward(np.array([[[[1.0, 4.0, 8.0, 16.0]]]]))
+    assert x.grad.tolist() == [[[[1 + 3 + 2, 1 + 6 + 16]]]]
+    assert interpolate(x, size=(1, 3), mode="bilinear", align_corners=True).numpy().tolist() == [[[[0, 4, 8]]]]
+    assert interpolate(x, size=(2, 3)).numpy().tolist() == [[[[0, 0, 8], [0, 0, 8]]]]
+
+
+@pytest.mark.parametrize("mode, align_corners", MODES)
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_size_oracle_and_gradient(sizes, mode, align_corners) -> None:
+    x = normal(2, 3, *sizes[0])
+    y = interpolate(Tensor(x), size=sizes[1], mode=mode, align_corners=align_corners)
+    assert_same(y, reference.interpolate(x, sizes[1], mode, bool(align_corners)))
+    assert_linear(lambda x: interpolate(x, size=sizes[1], mode=mode, align_corners=align_corners), x)
+
+
+@pytest.mark.parametrize("mode, align_corners", MODES)
+@pytest.mark.parametrize("setting", SCALES, ids=str)
+def test_scale_factor_oracle_and_gradient(setting, mode, align_corners) -> None:
+    (height, width), factor = setting
+    scale = factor if isinstance(factor, tuple) else (factor, factor)
+    size = (int(height * scale[0]), int(width * scale[1]))
+    x = normal(2, 3, height, width)
+    y = interpolate(Tensor(x), scale_factor=factor, mode=mode, align_corners=align_corners)
+    assert_same(y, reference.interpolate(x, size, mode, bool(align_corners), scale))
+    assert_linear(lambda x: interpolate(x, scale_factor=factor, mode=mode, align_corners=align_corners), x)
+
+
+def test_a_picture_larger_than_a_tile() -> None:
+    x = normal(1, 2, 180, 200)
+    y = interpolate(Tensor(x), scale_factor=2, mode="bilinear").data
+    inside = 0.75 * x[..., 1:-1, :] + 0.25 * x[..., :-2, :]  # the upper of the two rows that replace a row
+    expected = 0.75 * inside[..., 1:-1] + 0.25 * inside[..., 2:]  # the right of two columns
+    assert_same(y[..., 2:-2:2, 3:-1:2], expected)
+    assert_linear(lambda x: interpolate(x, scale_factor=2, mode="bilinear"), x)
+
+
+def test_a_nan_stays_where_it_is() -> None:
+    x = np.zeros((1, 1, 3, 4))
+    x[0, 0, 1, 1] = np.nan
+    bad = np.isnan(interpolate(Tensor(x), scale_factor=2).data[0, 0])
+    assert bad[2:4, 2:4].all() and bad.sum() == 4
+
+
+@pytest.mark.parametrize(
+    "shape, options, text",
+    [
+        ((3, 4, 4), {"size": 2}, r"interpolate: x must be \(N, C, H, W\) with at least one pixel, but has shape"),
+        ((1, 1, 0, 4), {"size": 2}, r"interpolate: x must be \(N, C, H, W\) with at least one pixel"),
+        ((1, 1, 4, 4), {}, r"interpolate: give either size or scale_factor"),
+        ((1, 1, 4, 4), {"size": 2, "scale_factor": 2}, r"interpolate: give either size or scale_factor"),
+        ((1, 1, 4, 4), {"size": (2, 0)}, r"interpolate: the output would be empty, \(2, 0\)"),
+        ((1, 1, 4, 4), {"scale_factor": 0.1}, r"interpolate: the output would be empty, \(0, 0\)"),
+        ((1, 1, 4, 4), {"size": 2, "mode": "cubic"}, r"interpolate: mode 'cubic' is unknown; use nearest or bilinear"),
+        ((1, 1, 4, 4), {"size": 2, "align_corners": False}, r"interpolate: align_corners is for mode 'bilinear' only"),
+    ],
+)
+def test_bad_input(shape, options, text) -> None:
+    with pytest.raises(ValueError, match=text):
+        interpolate(Tensor(np.zeros(shape)), **options)

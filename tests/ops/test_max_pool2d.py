@@ -1,0 +1,79 @@
+"""max_pool2d: values by hand and by loops, where ties go, gradients, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from helpers import assert_gradient, assert_same, normal
+
+from minidepth import Tensor
+from minidepth.gradient_inputs import distinct
+from minidepth.ops import max_pool2d
+
+# x, kernel_size, stride, padding, dilation, ceil_mode
+SETTINGS = [
+    ((2, 3, 4, 6), (2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((1, 2, 7, 5), (2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((1, 2, 7, 5), (2, 2), (2, 2), (0, 0), (1, 1), True),
+    ((1, 2, 7, 6), (3, 3), (2, 2), (1, 1), (1, 1), False),
+    ((1, 2, 7, 6), (3, 3), (2, 2), (1, 1), (1, 1), True),
+    ((1, 1, 6, 8), (3, 2), (1, 3), (1, 0), (1, 1), False),
+    ((1, 1, 9, 8), (2, 3), (2, 1), (1, 1), (2, 3), False),
+    ((1, 1, 9, 8), (3, 2), (3, 3), (1, 1), (2, 1), True),
+    ((1, 1, 5, 5), (1, 1), (3, 3), (0, 0), (1, 1), True),
+    ((1, 1, 3, 18), (1, 17), (1, 1), (0, 8), (1, 1), False),
+]
+
+
+def test_by_hand() -> None:
+    x = Tensor(np.array([[[[1.0, 5.0, 2.0], [4.0, 3.0, 9.0], [8.0, 7.0, 6.0]]]]), requires_grad=True)
+    y = max_pool2d(x, 2, stride=1)
+    assert y.numpy().tolist() == [[[[5, 9], [8, 9]]]]
+    y.backward(np.array([[[[1.0, 20.0], [300.0, 4000.0]]]]))
+    assert x.grad.tolist() == [[[[0, 1, 0], [0, 0, 4020], [300, 0, 0]]]]
+
+
+def test_the_first_of_equal_numbers_gets_the_gradient() -> None:
+    x = Tensor(np.zeros((1, 1, 2, 4)), requires_grad=True)
+    max_pool2d(x, 2).backward(np.array([[[[3.0, 5.0]]]]))
+    assert x.grad.tolist() == [[[[3, 0, 5, 0], [0, 0, 0, 0]]]]
+
+
+def test_padding_never_wins() -> None:
+    assert max_pool2d(Tensor(np.full((1, 1, 2, 2), -7.0)), 2, padding=1).numpy().tolist() == [[[[-7, -7], [-7, -7]]]]
+
+
+def test_nan_stays_visible() -> None:
+    x = np.zeros((1, 1, 2, 4))
+    x[0, 0, 1, 2] = np.nan
+    assert np.isnan(max_pool2d(Tensor(x), 2).data).tolist() == [[[[False, True]]]]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_oracle_and_gradient(setting) -> None:
+    shape, *options = setting
+    x = distinct(np.random.default_rng(0), shape)
+    assert_same(max_pool2d(Tensor(x), *options), reference.max_pool2d(x, *options), relative=0)
+    assert_gradient(lambda x: max_pool2d(x, *options), x)
+
+
+def test_gives_the_same_for_any_memory_layout() -> None:
+    x = normal(2, 6, 4, 3)
+    expected = reference.max_pool2d(x.transpose(0, 3, 1, 2), (2, 2), (2, 2))
+    assert_same(max_pool2d(Tensor(x).permute(0, 3, 1, 2), 2), expected)
+
+
+@pytest.mark.parametrize(
+    "shape, options, text",
+    [
+        ((3, 4, 4), {"kernel_size": 2}, r"max_pool2d: x must have 4 dimensions, \(N, C, H, W\), not 3"),
+        ((1, 1, 4, 4), {"kernel_size": 5}, r"max_pool2d: kernel_size \(5, 5\) is larger than the padded picture"),
+        ((1, 1, 4, 4), {"kernel_size": 2, "padding": 2}, r"max_pool2d: padding \(2, 2\) may be at most half"),
+        ((1, 1, 4, 4), {"kernel_size": 0}, r"max_pool2d: kernel_size is 0"),
+        ((1, 1, 4, 4), {"kernel_size": 2, "stride": 0}, r"max_pool2d: stride is 0"),
+    ],
+)
+def test_bad_input(shape, options, text) -> None:
+    with pytest.raises(ValueError, match=text):
+        max_pool2d(Tensor(np.zeros(shape)), **options)

@@ -15,8 +15,9 @@ and so do its gradients; `col2im`, its adjoint, adds the columns back to where t
     N pictures, C input and O output channels, G groups, H x W input, R x S output, I x J kernel,
     K = C/G * I * J numbers in a patch
 
-Cost: N O R S K multiply-adds; im2col costs I*J times the memory of x. The usual case (stride 1, no dilation, no groups)
-therefore takes the tiled kernel of `ops/cpu/row_gemm.py`, whose oracle the plain kernels here are.
+Cost: N O R S K multiply-adds; im2col costs I*J times the memory of x, so pictures are taken one by one, on all cores.
+The usual case (stride 1, no dilation, no groups) goes to the tiled kernel of `ops/cpu/row_gemm.py`, whose oracle the
+plain kernels here are.
 Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing" (2006).
 """
 
@@ -27,6 +28,7 @@ import numpy as np
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import row_gemm
+from minidepth.ops.cpu.threads import run_tiles
 
 Pair = tuple[int, int]
 
@@ -73,7 +75,14 @@ def forward(
     """weight times patches, plus bias."""
     if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
         return row_gemm.forward(x, weight, bias, padding)
-    return plain_forward(x, weight, bias, stride, padding, dilation, groups)
+    size = output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
+    y = np.empty((len(x), len(weight), *size), x.dtype)
+
+    def picture(n: int) -> None:
+        y[n] = plain_forward(x[n : n + 1], weight, bias, stride, padding, dilation, groups)[0]
+
+    run_tiles(picture, len(x))
+    return y
 
 
 @kernel
@@ -83,7 +92,13 @@ def grad_x(
     """The adjoint of the convolution in x: every output hands its gradient to all inputs it looked at."""
     if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
         return row_gemm.grad_x(grad, weight, padding)
-    return plain_grad_x(grad, weight, x_shape, stride, padding, dilation, groups)
+    result = np.empty(x_shape, grad.dtype)
+
+    def picture(n: int) -> None:
+        result[n] = plain_grad_x(grad[n : n + 1], weight, (1, *x_shape[1:]), stride, padding, dilation, groups)[0]
+
+    run_tiles(picture, len(grad))
+    return result
 
 
 @kernel
@@ -93,7 +108,13 @@ def grad_weight(
     """The adjoint of the convolution in the weight: gradient times patches, summed over pictures and positions."""
     if row_gemm.fits(weight_shape, stride, padding, dilation, groups):
         return row_gemm.grad_weight(grad, x, weight_shape, padding)
-    return plain_grad_weight(grad, x, weight_shape, stride, padding, dilation, groups)
+    parts = np.empty((len(x), *weight_shape), x.dtype)
+
+    def picture(n: int) -> None:
+        parts[n] = plain_grad_weight(grad[n : n + 1], x[n : n + 1], weight_shape, stride, padding, dilation, groups)
+
+    run_tiles(picture, len(x))
+    return parts.sum(axis=0)
 
 
 def plain_forward(

@@ -1,0 +1,65 @@
+"""One process of benchmarks/step.py: times the same U-Net in PyTorch and prints one line of JSON."""
+
+import sys
+
+import torch
+from measure import Case, report
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 (its customary name)
+
+
+class DoubleConv(nn.Sequential):
+    def __init__(self, n_in: int, n_out: int, norm: bool) -> None:
+        layers: list[nn.Module] = []
+        for n in (n_in, n_out):
+            layers.append(nn.Conv2d(n, n_out, 3, padding=1, bias=not norm))
+            layers.extend([nn.BatchNorm2d(n_out)] if norm else [])
+            layers.append(nn.LeakyReLU(0.01))
+        super().__init__(*layers)
+
+
+class UNet(nn.Module):
+    def __init__(self, base: int, norm: bool) -> None:
+        super().__init__()
+        widths = [base * 2**level for level in range(5)]
+        self.down = nn.ModuleList(DoubleConv(i, o, norm) for i, o in zip([3, *widths], widths[:-1]))
+        self.bottom = DoubleConv(widths[-2], widths[-1], norm)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * n, n, 2, stride=2) for n in reversed(widths[:-1]))
+        self.merge = nn.ModuleList(DoubleConv(2 * n, n, norm) for n in reversed(widths[:-1]))
+        self.head = nn.Conv2d(base, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        skips = []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+            x = F.max_pool2d(x, 2)
+        x = self.bottom(x)
+        for up, merge in zip(self.up, self.merge):
+            x = merge(torch.cat([skips.pop(), up(x)], dim=1))
+        return self.head(x)
+
+
+def main(case: Case, memory_format: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    model = UNet(case.base, case.norm).to(memory_format=memory_format)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    image = torch.randn(case.batch, 3, case.height, case.width).contiguous(memory_format=memory_format)
+    depth_m = torch.randn(case.batch, 1, case.height, case.width)
+
+    def train_step() -> None:
+        loss = F.mse_loss(model(image), depth_m)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        loss.item()
+
+    def inference() -> None:
+        with torch.no_grad():
+            model(image)
+
+    report(case, train_step, inference, model.eval)
+
+
+if __name__ == "__main__":
+    main(Case.from_json(sys.argv[1]), getattr(torch, sys.argv[2]))

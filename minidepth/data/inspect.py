@@ -1,4 +1,4 @@
-"""What is in a data set (`info`) and what is wrong with it (`verify`), behind ``minidepth data info`` and ``verify``."""
+"""What is in a data set (`info`) and what is wrong with it (`verify`): ``minidepth data info`` and ``data verify``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,133 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+from data_folders import cut_short, make_frames, write_csv_folder, write_fastdepth, write_h5, write_mat
+from PIL import Image
+
+from minidepth.data.inspect import evenly, info, verify
+from minidepth.errors import DataError, InputError
+
+
+def set_depth(root, split, i, values):
+    Image.fromarray(values).save(root / f"data/nyu2_{split}/{i:05}_depth.png")
+
+
+def test_info_counts_and_measures(tmp_path):
+    root = write_csv_folder(tmp_path / "nyu", make_frames(2), make_frames(1))
+    depth_mm = np.full((12, 16), 2500, np.uint16)
+    depth_mm[:3] = 0
+    depth_mm[3, :8] = 10000
+    set_depth(root, "test", 0, depth_mm)
+    report = info(root)
+    facts = report.data["splits"]["test"]
+    assert (facts["frames"], facts["measured"], facts["unreadable"], facts["sizes"]) == (1, 1, 0, {"12x16": 1})
+    assert facts["invalid_share"] == 0.25
+    assert facts["histogram"] == [0, 0, 136, 0, 0, 0, 0, 0, 0, 8]
+    assert (facts["depth_min_m"], facts["depth_max_m"]) == (2.5, 10)
+    assert facts["depth_mean_m"] == pytest.approx((136 * 2.5 + 8 * 10) / 144)
+    assert report.data["splits"]["train"]["frames"] == 2
+    assert (
+        "test: 1 frames, 12x16 (height x width); stored as grey png: 8-bit v/255*10 m, 16-bit v/1000 m" in report.text
+    )
+    assert "25.00% of the pixels invalid" in report.text
+    assert " 2 to  3 m   94.4%  ########################################\n" in report.text
+    assert json.loads(json.dumps(report.data)) == report.data
+
+
+def test_info_counts_what_it_cannot_read(tmp_path):
+    root = write_csv_folder(tmp_path, make_frames(3))
+    cut_short(root / "data/nyu2_train/00001_depth.png")
+    report = info(root, tmp_path / "sheet.png")
+    assert report.data["splits"]["train"]["unreadable"] == 1
+    assert "1 frames cannot be read; minidepth data verify names them" in report.text
+    for i in (0, 2):
+        cut_short(root / f"data/nyu2_train/{i:05}_depth.png")
+    with pytest.raises(DataError, match="row 1: .*truncated"):
+        info(root)
+
+
+def test_info_of_every_layout(tmp_path):
+    fast = info(write_fastdepth(tmp_path / "fast", make_frames(2), make_frames(1)))
+    assert list(fast.data["splits"]) == ["train", "test"] and "float32 metres" in fast.text
+    mat = info(write_mat(tmp_path / "nyu.mat", make_frames(2)))
+    assert list(mat.data["splits"]) == ["all"] and "note: no splits.mat beside it" in mat.text
+
+
+def test_contact_sheet(tmp_path):
+    root = write_csv_folder(tmp_path, make_frames(8), make_frames(2))
+    report = info(root, tmp_path / "sheet.png")
+    assert report.data["contact_sheet"] == str(tmp_path / "sheet.png") and "sheet.png" in report.text
+    pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
+    assert pixels.shape[1] > pixels.shape[0] > 300 and pixels.std() > 30
+    with pytest.raises(InputError, match=r"sheet\.png: the contact sheet cannot be written"):
+        info(root, tmp_path / "missing" / "sheet.png")
+
+
+def test_verify_finds_nothing_in_good_data(tmp_path):
+    root = write_csv_folder(tmp_path, make_frames(3), make_frames(2))
+    report = verify(root)
+    assert report.data == {"path": str(root), "frames": 5, "problems": []}
+    assert report.text == "5 frames read, no problems found"
+
+
+def test_verify_names_every_broken_file_of_a_csv_folder(tmp_path):
+    root = write_csv_folder(tmp_path, make_frames(6), make_frames(2))
+    (root / "data/nyu2_train/00000_colors.png").unlink()
+    cut_short(root / "data/nyu2_train/00002_depth.png")
+    set_depth(root, "train", 3, np.ones((5, 7), np.uint8))
+    set_depth(root, "train", 4, np.zeros((12, 16), np.uint8))
+    set_depth(root, "test", 1, np.zeros((12, 16, 3), np.uint8))
+    report = verify(root)
+    texts = [problem["problem"] for problem in report.data["problems"]]
+    expected = [
+        ("row 1:", "00000_colors.png", "missing"),
+        ("row 3:", "00002_depth.png", "truncated"),
+        ("row 4 ", "00003_depth.png", "12x16"),
+        ("row 5 ", "00004_depth.png", "no valid pixel"),
+        ("row 2:", "00001_depth.png", "mode RGB"),
+    ]
+    assert len(texts) == len(expected)
+    for text, parts in zip(texts, expected):
+        assert all(part in text for part in parts) and "\n" not in text
+    assert report.text.splitlines()[-1] == "8 frames read, 5 problems found"
+    assert [problem["split"] for problem in report.data["problems"]] == ["train"] * 4 + ["test"]
+
+
+def test_verify_finds_nan_infinite_and_negative_depth(tmp_path):
+    depth_m = np.full((12, 16), 3, np.float32)
+    depth_m[0, :3], depth_m[1, 0], depth_m[2, :2] = np.nan, np.inf, -1
+    root = write_fastdepth(tmp_path / "fast", make_frames(1))
+    write_h5(root / "train/scene_0001/00001.h5", rgb=np.zeros((3, 12, 16), np.uint8), depth=depth_m)
+    write_h5(root / "train/scene_0001/00002.h5", picture=np.zeros(3))
+    texts = [problem["problem"].split("/")[-1] for problem in verify(root).data["problems"]]
+    assert texts == [
+        "00001.h5: depth is NaN at 3 pixels",
+        "00001.h5: depth is infinite at 1 pixels",
+        "00001.h5: depth is negative at 2 pixels",
+        "00002.h5: no dataset rgb and no depth in the file; keys found: picture",
+    ]
+
+
+def test_verify_of_a_mat_file(tmp_path):
+    path = write_mat(tmp_path / "nyu.mat", make_frames(4))
+    with h5py.File(path, "a") as file:
+        file["depths"][2, 0, 0] = np.nan
+        file["depths"][3] = 0
+    texts = [problem["problem"] for problem in verify(path).data["problems"]]
+    assert len(texts) == 2 and "frame 2: depth is NaN at 1 pixels" in texts[0]
+    assert "frame 3: the depth map has no valid pixel" in texts[1]
+
+
+def test_evenly():
+    assert evenly(5, 10) == [0, 1, 2, 3, 4]
+    assert evenly(100, 3) == [0, 50, 99]
+    assert evenly(1, 6) == [0]
+
+
+def test_real_data(nyu_data):
+    report = verify(nyu_data / "nyu_fastdepth")
+    assert report.data["frames"] == 20 and report.data["problems"] == []
+    facts = info(nyu_data / "nyu_labeled_sample.mat").data["splits"]["all"]
+    assert facts["invalid_share"] == 0 and 2 < facts["depth_mean_m"] < 4

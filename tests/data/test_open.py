@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from data_folders import make_frames, metres, write_csv_folder, write_fastdepth, write_mat
+
+from minidepth.data import open_dataset, open_splits
+from minidepth.errors import InputError
+
+
+def test_every_layout_gives_the_same_sample(tmp_path):
+    frames = make_frames(3)
+    paths = [
+        write_csv_folder(tmp_path / "csv", test=frames),
+        write_fastdepth(tmp_path / "fast", test=frames),
+        write_mat(tmp_path / "nyu.mat", frames),
+    ]
+    for path in paths:
+        for i, (sample, frame) in enumerate(zip(open_dataset(path, "test"), frames)):
+            assert (sample.image.dtype, sample.depth_m.dtype, sample.valid.dtype) == (np.uint8, np.float32, bool)
+            np.testing.assert_array_equal(sample.image, frame.image)
+            np.testing.assert_allclose(sample.depth_m, metres(frame), rtol=1e-6)
+            assert str(tmp_path) in open_dataset(path, "test").source(i)
+
+
+def test_a_frame_number_out_of_range(tmp_path):
+    dataset = open_dataset(write_mat(tmp_path / "nyu.mat", make_frames(2)))
+    for i in (2, -1):
+        with pytest.raises(IndexError, match=f"nyu: frame {i} of 2"):
+            dataset[i]
+
+
+def test_a_missing_path_says_what_can_be_given():
+    with pytest.raises(InputError, match=r"nowhere: does not exist; give 'rooms', a labelled \.mat file, a \.csv file"):
+        open_dataset("nowhere")
+
+
+def test_what_is_not_recognised_says_what_was_looked_for(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    for path in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(InputError, match=r"no data set recognised here; looked for 'rooms', .*nyu2_train\.csv"):
+            open_dataset(path)
+        with pytest.raises(InputError, match="no data set recognised here"):
+            open_splits(path)
+
+
+def test_a_csv_folder_without_the_split(tmp_path):
+    write_csv_folder(tmp_path, test=make_frames(1))
+    with pytest.raises(InputError, match=r"has a test split but no train split; looked for data/nyu2_train\.csv"):
+        open_dataset(tmp_path, "train")
+    assert list(open_splits(tmp_path)) == ["test"]
+
+
+def test_an_unknown_split(tmp_path):
+    with pytest.raises(InputError, match="split 'val': use 'train' or 'test'"):
+        open_dataset(tmp_path, "val")
+
+
+def test_slow_libraries_are_imported_only_when_needed():
+    program = """
+import sys, minidepth.data
+slow = {"matplotlib", "h5py", "tqdm", "minidepth.data.rooms"} & set(sys.modules)
+sys.exit(", ".join(slow) or None)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

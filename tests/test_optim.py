@@ -102,12 +102,21 @@ def test_parameters_without_gradient_stay_and_do_not_age() -> None:
 def test_zero_grad_and_lr_as_an_attribute() -> None:
     weight = Parameter([1.0])
     optimizer = SGD([weight], lr=1.0)
-    weight.grad = np.ones(1, np.float32)
-    optimizer.lr = np.float64(0.25)  # what a schedule may hand over must not turn float32 into float64
-    optimizer.step()
-    assert weight.data == 0.75 and weight.dtype == np.float32
+    optimizer.lr = 0.25
+    take_steps(optimizer, [[1.0]])
+    assert weight.data == 0.75
     optimizer.zero_grad()
     assert weight.grad is None
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_lr_may_be_a_numpy_number(kind: type) -> None:
+    """A float64 of NumPy would, left as it is, make float32 weights step in float64."""
+    grads = list(np.random.default_rng(0).standard_normal((3, 1000)))
+    weights = [Parameter(np.ones(1000, np.float32)) for _ in range(2)]
+    for weight, lr in zip(weights, (0.1, np.float64(0.1))):
+        take_steps(kind([weight], lr=lr), grads)
+    assert weights[0].data.tobytes() == weights[1].data.tobytes()
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])

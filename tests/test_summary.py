@@ -67,6 +67,21 @@ def test_looking_changes_nothing() -> None:
     assert model(Tensor(np.zeros((1, 3, 4, 4), np.float32))).requires_grad
 
 
+def test_no_graph_is_kept() -> None:
+    class Spy(nn.Module):
+        def __init__(self) -> None:
+            self.weight = nn.Parameter(np.ones(1, np.float32))
+            self.remembers = []
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.remembers.append((x * self.weight).requires_grad)
+            return x
+
+    spy = Spy()
+    summarize(spy, (1, 1))
+    assert spy.remembers == [False]
+
+
 def test_table() -> None:
     text = str(summarize(UNet(base_channels=16, norm="batch", rng=0), (32, 48)))
     lines = text.splitlines()

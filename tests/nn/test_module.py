@@ -151,6 +151,14 @@ def test_load_state_dict_reports_everything_at_once_and_changes_nothing() -> Non
     assert all((array != 9).all() for array in model.state_dict().values())
 
 
+def test_strict_refuses_a_name_too_many_or_too_few() -> None:
+    state = Scale().state_dict()
+    with pytest.raises(CheckpointError, match=r"fit this Scale: unexpected \(1\): odd$"):
+        Scale().load_state_dict({**state, "odd": np.zeros(1)})
+    with pytest.raises(CheckpointError, match=r"fit this Scale: missing \(1\): count$"):
+        Scale().load_state_dict({"factor": state["factor"]})
+
+
 def test_load_state_dict_not_strict() -> None:
     model = Scale()
     assert model.load_state_dict({"factor": np.full(2, 5.0), "odd": np.zeros(1)}, strict=False) == (["count"], ["odd"])

@@ -8,8 +8,9 @@ import re
 import sys
 from pathlib import Path
 
-import minidepth
 import pytest
+
+import minidepth
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "minidepth"

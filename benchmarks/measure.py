@@ -35,7 +35,9 @@ class Case:
         return f"U-Net base {self.base} {norm}, batch {self.batch}, {self.height}x{self.width}"
 
 
-def report(case: Case, train_step: Callable[[], None], inference: Callable[[], None], to_eval: Callable[[], object]) -> None:
+def report(
+    case: Case, train_step: Callable[[], None], inference: Callable[[], None], to_eval: Callable[[], object]
+) -> None:
     """Time the training step, read the peak memory of the process, then time inference."""
     step_ms = median_ms(train_step, case.steps)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)

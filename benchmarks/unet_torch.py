@@ -9,6 +9,8 @@ from torch.nn import functional as F  # noqa: N812 (its customary name)
 
 
 class DoubleConv(nn.Sequential):
+    """Twice: convolution, batch-norm if wanted, leaky ReLU."""
+
     def __init__(self, n_in: int, n_out: int, norm: bool) -> None:
         layers: list[nn.Module] = []
         for n in (n_in, n_out):
@@ -19,6 +21,8 @@ class DoubleConv(nn.Sequential):
 
 
 class UNet(nn.Module):
+    """The network of minidepth.models.UNet with padding="same"."""
+
     def __init__(self, base: int, norm: bool) -> None:
         super().__init__()
         widths = [base * 2**level for level in range(5)]

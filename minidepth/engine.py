@@ -1,7 +1,8 @@
 """The autograd engine: a Tensor remembers how it was made, and `backward` walks that memory in reverse.
 
 Every operation computes a value and leaves behind a *pullback*: a function that takes dL/d(value) and returns
-dL/d(parent) for each parent. What a pullback needs of the forward pass is what its closure captures, and nothing else is kept alive.
+dL/d(parent) for each parent. What a pullback needs of the forward pass is what its closure captures, and nothing else
+is kept alive.
 
 Three facts make the reverse walk short:
 
@@ -21,13 +22,13 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minidepth.backend import Array, xp
 
-Pullback = Callable[[Array], tuple[Union[Array, None], ...]]
+Pullback = Callable[[Array], tuple["Array | None", ...]]
 
 _grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 _next_order = itertools.count()
@@ -76,7 +77,7 @@ class Node:
             if source is None:
                 continue
             if parent_grad is None:
-                raise RuntimeError(f"{self.op}: the pullback returned None for parent {position}, which needs a gradient")
+                raise RuntimeError(f"{self.op}: the pullback returned None for parent {position}, not its gradient")
             if parent_grad.shape != source.shape or parent_grad.dtype != source.dtype:
                 raise RuntimeError(
                     f"{self.op}: gradient {position} is {parent_grad.dtype} {parent_grad.shape}, "
@@ -106,8 +107,8 @@ class Tensor:
     def from_op(op: str, value: Array, parents: tuple[Tensor | None, ...], pullback: Pullback) -> Tensor:
         """The result of an operation: its value, and the pullback if any parent needs a gradient.
 
-        ``pullback(grad)`` gets dL/d(value) and returns one gradient per parent, of exactly the parent's shape and dtype;
-        None for a parent that is None or has ``requires_grad`` False.
+        ``pullback(grad)`` gets dL/d(value) and returns one gradient per parent, of exactly the parent's shape and
+        dtype; None for a parent that is None or has ``requires_grad`` False.
         """
         result = Tensor(value)
         if _grad_enabled.get():
@@ -121,10 +122,11 @@ class Tensor:
     def backward(self, grad: Any = None) -> None:
         """Add dL/d(leaf) to `.grad` of every leaf this was computed from, given dL/d(this) = `grad`.
 
-        `grad` has this tensor's shape; it may be left out for a single number, and is 1 then. The graph is freed on the way; a second backward over it raises RuntimeError.
+        `grad` has this tensor's shape; it may be left out for a single number, and is 1 then.
+        The graph is freed on the way; a second backward over it raises RuntimeError.
         """
         if not self.requires_grad:
-            raise RuntimeError("backward: nothing this was computed from has requires_grad=True, or it ran under no_grad")
+            raise RuntimeError("backward: nothing this came from has requires_grad=True, or it ran under no_grad")
         if grad is None:
             if self.data.size != 1:
                 raise ValueError(f"backward: the tensor has shape {self.shape}; pass a grad of that shape")
@@ -205,6 +207,7 @@ class Tensor:
         return f"Tensor({text}, dtype={self.dtype}{', requires_grad=True' if self.requires_grad else ''})"
 
     if TYPE_CHECKING:  # written down in ops/, one file per operation, and bound to this class in ops/methods.py
+
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...
@@ -233,10 +236,10 @@ class Tensor:
         def transpose(self, dim0: int, dim1: int) -> Tensor: ...
         def permute(self, *dims: Any) -> Tensor: ...
         @property
-        def T(self) -> Tensor: ...
+        def T(self) -> Tensor: ...  # noqa: N802 (its name in NumPy and PyTorch)
 
 
-Source = Union[Node, Tensor, None]  # evaluated at run time, where Python 3.10 wants Union
+Source = Node | Tensor | None
 
 
 class _Sum:
@@ -280,6 +283,6 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     """The adjoint of broadcasting from `shape` to ``grad.shape``: sum over every axis that was added or stretched."""
     if grad.shape == shape:
         return grad
-    added = tuple(range(grad.ndim - len(shape)))
-    stretched = tuple(axis + len(added) for axis, n in enumerate(shape) if n == 1 and grad.shape[axis + len(added)] != 1)
-    return grad.sum(axis=added + stretched, keepdims=True).reshape(shape)
+    added = grad.ndim - len(shape)
+    stretched = tuple(axis + added for axis, n in enumerate(shape) if n == 1 and grad.shape[axis + added] != 1)
+    return grad.sum(axis=(*range(added), *stretched), keepdims=True).reshape(shape)

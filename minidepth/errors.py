@@ -1,7 +1,8 @@
 """Errors that are the user's to mend: one line each, saying what is wrong, where, and what to do.
 
-The operations raise plain ``ValueError`` and ``TypeError`` for wrong shapes and types, as NumPy does. Whatever a person can
-get wrong on the command line is an `InputError`; the command line prints its text, without a traceback, and exits with 2.
+The operations raise plain ``ValueError`` and ``TypeError`` for wrong shapes and types, as NumPy does. Whatever a
+person can get wrong on the command line is an `InputError`; the command line prints its text, without a traceback, and
+exits with 2.
 """
 
 from __future__ import annotations

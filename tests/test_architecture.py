@@ -37,9 +37,10 @@ def imported_modules(path: Path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
-            if node.module == "minidepth":
+            if node.module == "minidepth":  # ``from minidepth import ops`` needs ops, not the whole package
                 yield from (f"minidepth.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -8,7 +8,8 @@ statistics move towards them:
     running_mean = (1 - momentum) running_mean + momentum mean
     running_var  = (1 - momentum) running_var  + momentum var n / (n - 1)        (the unbiased estimate, as in PyTorch)
 
-In evaluation, the running statistics take their place and are constants. With g = dL/dy and s = weight / sqrt(var + eps):
+In evaluation, the running statistics take their place and are constants. For the gradients, with g = dL/dy and
+s = weight / sqrt(var + eps):
 
     dL/dbias   = sum g
     dL/dweight = sum g x^
@@ -52,13 +53,13 @@ def batch_norm(
     scale = np.ones(x.shape[1], x.dtype) if weight is None else weight.data
     shift = np.zeros(x.shape[1], x.dtype) if bias is None else bias.data
     count = x.size // x.shape[1]
-    if training:
+    if training or running_mean is None or running_var is None:
         y, mean, var = forward(x.data, scale, shift, eps)
         if running_mean is not None and running_var is not None:
             running_mean += momentum * (mean - running_mean)
             running_var += momentum * (var * (count / (count - 1)) - running_var)
     else:
-        mean, var = running_mean.astype(x.dtype), running_var.astype(x.dtype)  # copies: the buffers move on in training
+        mean, var = running_mean.astype(x.dtype), running_var.astype(x.dtype)  # copies: training changes the buffers
         y = normalise(x.data, mean, var, scale, shift, eps)
     x_data = x.data
     needed = [parent is not None and parent.requires_grad for parent in (x, weight, bias)]
@@ -141,7 +142,7 @@ def _run_channels(tile: Callable[[slice], None], x: Array) -> None:
 
 
 def _channel_sums(x: Array) -> Array:
-    """Sum over all axes but the channels'. Rows first: NumPy adds pairwise along the last axis, which keeps float32 exact."""
+    """Sum over all axes but the channels'; rows first: NumPy adds a last axis pairwise, with little rounding."""
     return x.reshape(*x.shape[:2], -1).sum(axis=2).sum(axis=0)
 
 
@@ -167,4 +168,4 @@ def _check(
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass them, or training=True")
     if training and x.size // x.shape[1] < 2:
-        raise ValueError(f"batch_norm: training needs more than one number per channel (x {x.shape}); use a larger batch")
+        raise ValueError(f"batch_norm: training needs 2 or more numbers per channel (x {x.shape}); use a larger batch")

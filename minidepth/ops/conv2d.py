@@ -50,8 +50,9 @@ def conv2d(
     dilation = pair("conv2d", "dilation", dilation)
     check("conv2d", x, weight, bias, groups)
     if x.shape[1] != weight.shape[1] * groups:
+        expected = weight.shape[1] * groups
         shapes = f"x {x.shape}, weight {weight.shape}, groups {groups}"
-        raise ValueError(f"conv2d: x has {x.shape[1]} channels, but weight expects {weight.shape[1] * groups} ({shapes})")
+        raise ValueError(f"conv2d: x has {x.shape[1]} channels, but weight expects {expected} ({shapes})")
     output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
     weight_data, x_shape, weight_shape = weight.data, x.shape, weight.shape
     y = forward(x.data, weight_data, None if bias is None else bias.data, stride, padding, dilation, groups)
@@ -147,9 +148,7 @@ def plain_grad_weight(
     return (grads @ patches.swapaxes(2, 3)).sum(axis=0).reshape(weight_shape)
 
 
-def im2col(
-    x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+def im2col(x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
     """x (N, C, H, W) -> patches (N, G, K, R*S): column r*S + c holds what the kernel meets at output (r, c)."""
     (n, channels, height, width), (i_size, j_size) = x.shape, weight_shape[2:]
     rows, columns = output_size("conv2d", x.shape, weight_shape, stride, padding, dilation)

@@ -12,7 +12,8 @@ This is, to the letter, the formula of dL/dx in conv2d. So there is nothing new 
     dL/dweight     is conv2d's  grad_weight, with the roles of input and output gradient exchanged
 
 Cost: N C R S multiply-adds for each of the O/G * I * J numbers that an input spreads.
-Source: Zeiler et al., "Deconvolutional networks" (2010); Dumoulin and Visin, "A guide to convolution arithmetic" (2016).
+Source: Zeiler et al., "Deconvolutional networks" (2010); the sizes: Dumoulin and Visin,
+"A guide to convolution arithmetic for deep learning" (2016).
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _y_shape(
     """(N, O, R, S); ValueError where the channels differ or nothing would be left."""
     shapes = f"x {x_shape}, weight {weight_shape}, groups {groups}"
     if x_shape[1] != weight_shape[0]:
-        raise ValueError(f"conv_transpose2d: x has {x_shape[1]} channels, but weight expects {weight_shape[0]} ({shapes})")
+        raise ValueError(f"conv_transpose2d: x has {x_shape[1]} channels, weight expects {weight_shape[0]} ({shapes})")
     size = []
     for axis in (0, 1):
         if output_padding[axis] >= stride[axis]:  # or a convolution of the output would give more than x
@@ -83,5 +84,5 @@ def _y_shape(
         span = dilation[axis] * (weight_shape[2 + axis] - 1) + 1
         size.append((x_shape[2 + axis] - 1) * stride[axis] - 2 * padding[axis] + span + output_padding[axis])
     if min(size) < 1:
-        raise ValueError(f"conv_transpose2d: padding {padding} leaves nothing of the output ({shapes}); use less padding")
+        raise ValueError(f"conv_transpose2d: padding {padding} leaves no output ({shapes}); use less padding")
     return (x_shape[0], weight_shape[1] * groups, size[0], size[1])

@@ -1,6 +1,6 @@
 """Max-pooling: the largest number in each window.
 
-    y[n, c, r, q] = max over i, j of  x[n, c, r s + i d - p, q s + j d - p]          (outside the picture counts as -inf)
+    y[n, c, r, q] = max over i, j of  x[n, c, r s + i d - p, q s + j d - p]         (outside the picture x is -inf)
 
     dL/dx gets dL/dy at the place of each window's maximum, the first in reading order where several are equal (as in
     PyTorch), and adds up where windows overlap.
@@ -46,9 +46,7 @@ def max_pool2d(
 
 
 @kernel
-def forward(
-    x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair
-) -> tuple[Array, Array]:
+def forward(x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair) -> tuple[Array, Array]:
     """y (N, C, R, Q) and the number of the tap that won, i * J + j, in the smallest integer type that holds it."""
     y = np.empty((*x.shape[:2], *size), x.dtype)
     winner = np.empty(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.uint32)
@@ -111,7 +109,7 @@ def pool_size(
         if ceil_mode and (count - 1) * stride[axis] >= length + padding[axis]:
             count -= 1  # the last window would start in the padding at the end
         if room < 0 or count < 1:
-            raise ValueError(f"{op}: kernel_size {window} is larger than the padded picture (x {x_shape}, padding {padding})")
+            raise ValueError(f"{op}: kernel_size {window} is larger than the picture (x {x_shape}, padding {padding})")
         size.append(count)
     return size[0], size[1]
 

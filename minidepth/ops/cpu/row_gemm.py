@@ -27,7 +27,7 @@ from minidepth.ops.cpu.threads import run_tiles, scratch
 Pair = tuple[int, int]
 
 BUFFER_BYTES = 1 << 21
-"""Size of a tile's buffer. Twice a core's 1 MB cache measured best: fewer, larger matrix products make up for the misses."""
+"""Size of a tile's buffer. Twice a core's cache measured best: fewer and larger products make up for the misses."""
 MOST_ROWS = 32
 
 

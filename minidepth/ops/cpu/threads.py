@@ -24,7 +24,7 @@ from threadpoolctl import ThreadpoolController
 from minidepth.backend import Array
 
 TILE_ELEMENTS = 1 << 16
-"""Numbers per array in a tile of an elementwise kernel: three float32 arrays of it fill three quarters of a 1 MB cache."""
+"""Numbers per array in a tile of an elementwise kernel: three float32 arrays of it fit into a 1 MB cache."""
 
 _thread = threading.local()
 

@@ -31,16 +31,19 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
 def imported_modules(path: Path):
     """The dotted names that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if node.module == "minidepth":  # ``from minidepth import ops`` needs ops, not the whole package
-                yield from (f"minidepth.{alias.name}" for alias in node.names)
-            else:
-                yield node.module
+            for alias in node.names:  # ``from minidepth import ops`` needs ops, not all that the package offers
+                yield f"{node.module}.{alias.name}" if is_module(f"{node.module}.{alias.name}") else node.module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -167,7 +167,7 @@ class TestNoGrad:
         with no_grad():
             y = double(leaf(1.0))
         assert not y.requires_grad
-        with pytest.raises(RuntimeError, match="nothing this was computed from has requires_grad=True"):
+        with pytest.raises(RuntimeError, match="nothing this came from has requires_grad=True"):
             y.backward()
 
     def test_as_a_decorator_and_nested(self):

@@ -168,4 +168,4 @@ def _check(
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass them, or training=True")
     if training and x.size // x.shape[1] < 2:
-        raise ValueError(f"batch_norm: training needs 2 or more numbers per channel (x {x.shape}); use a larger batch")
+        raise ValueError(f"batch_norm: training needs more than one number per channel (x {x.shape})")

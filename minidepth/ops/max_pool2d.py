@@ -11,12 +11,14 @@ Cost: I*J comparisons per output. Source: Zhou and Chellapilla (1988); PyTorch's
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
-from minidepth.ops.cpu.threads import run_tiles
+from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_tiles, scratch
 
 
 def max_pool2d(
@@ -49,22 +51,25 @@ def max_pool2d(
 def forward(x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair) -> tuple[Array, Array]:
     """y (N, C, R, Q) and the number of the tap that won, i * J + j, in the smallest integer type that holds it."""
     y = np.empty((*x.shape[:2], *size), x.dtype)
-    winner = np.empty(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.uint32)
+    winner = np.zeros(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.uint32)
     x = _padded(x, window, stride, padding, dilation, size)
 
-    def tile(picture: int) -> None:
-        for channel in range(x.shape[1]):
-            best, who = y[picture, channel], winner[picture, channel]
-            for number, tap in enumerate(_taps(window, stride, dilation, size)):
-                value = x[picture, channel][tap]
-                if number == 0:
-                    best[...], who[...] = value, 0
-                else:  # written with ufuncs on whole windows: a NaN wins and stays, as in PyTorch
-                    better = ~(value <= best) & ~np.isnan(best)
-                    np.maximum(best, value, out=best)
-                    np.copyto(who, number, where=better)
+    def tile(planes: tuple[int, slice]) -> None:
+        best, who = y[planes], winner[planes]  # (c, R, Q)
+        value = scratch("value", best.shape, x.dtype)
+        better = scratch("better", best.shape, np.dtype(bool))
+        number = scratch("number", best.shape, winner.dtype)
+        for k, tap in enumerate(_taps(window, stride, dilation, size)):
+            np.copyto(value, x[planes][tap])  # every stride-th number; the rest then runs on numbers side by side
+            if k == 0:
+                best[...] = value
+                continue
+            np.greater(value, best, out=better)
+            np.maximum(best, value, out=best)
+            np.multiply(better, winner.dtype.type(k), out=number)
+            np.maximum(who, number, out=who)  # k only grows, so the larger number is the later winner
 
-    run_tiles(tile, len(x))
+    _run_planes(tile, y.shape)
     return y, winner
 
 
@@ -82,13 +87,17 @@ def grad_x(
     size = (grad.shape[2], grad.shape[3])
     height, width = _padded_size(x_shape, window, stride, padding, dilation, size)
     result = np.zeros((*x_shape[:2], height, width), grad.dtype)
+    apart = stride[0] >= window[0] and stride[1] >= window[1] and dilation == (1, 1)
 
-    def tile(picture: int) -> None:
-        for channel in range(x_shape[1]):
-            for number, tap in enumerate(_taps(window, stride, dilation, size)):
-                result[picture, channel][tap] += grad[picture, channel] * (winner[picture, channel] == number)
+    def tile(planes: tuple[int, slice]) -> None:
+        for k, tap in enumerate(_taps(window, stride, dilation, size)):
+            place = result[planes][tap]  # (c, R, Q)
+            if apart:  # nothing to add to
+                np.multiply(grad[planes], winner[planes] == k, out=place)
+            else:
+                place += grad[planes] * (winner[planes] == k)
 
-    run_tiles(tile, len(grad))
+    _run_planes(tile, grad.shape)
     inside = result[:, :, padding[0] : padding[0] + x_shape[2], padding[1] : padding[1] + x_shape[3]]
     return np.ascontiguousarray(inside)
 
@@ -114,10 +123,18 @@ def pool_size(
     return size[0], size[1]
 
 
-def _taps(window: Pair, stride: Pair, dilation: Pair, size: Pair) -> list[tuple[slice, slice]]:
+def _run_planes(tile: Callable[[tuple[int, slice]], None], y_shape: tuple[int, ...]) -> None:
+    """Call `tile` with (picture, slice of channels), as many channels at a time as make a tile of the usual size."""
+    step = max(1, TILE_ELEMENTS // (y_shape[2] * y_shape[3]))
+    blocks = [(n, slice(c, c + step)) for n in range(y_shape[0]) for c in range(0, y_shape[1], step)]
+    run_tiles(lambda index: tile(blocks[index]), len(blocks))
+
+
+def _taps(window: Pair, stride: Pair, dilation: Pair, size: Pair) -> list[tuple[slice, slice, slice]]:
     """For each tap (i, j) in reading order, where it lies in the padded picture for all outputs at once."""
     return [
         (
+            slice(None),
             slice(i * dilation[0], i * dilation[0] + stride[0] * (size[0] - 1) + 1, stride[0]),
             slice(j * dilation[1], j * dilation[1] + stride[1] * (size[1] - 1) + 1, stride[1]),
         )

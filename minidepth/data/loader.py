@@ -97,8 +97,8 @@ class Loader:
                     yield self._timed(waiting.popleft().result)
             while waiting:
                 yield self._timed(waiting.popleft().result)
-        finally:  # also when the consumer stops early, and when a sample cannot be read
-            pool.shutdown(wait=True, cancel_futures=True)
+        finally:  # also when the consumer stops early or a sample cannot be read: leave no thread behind
+            pool.shutdown()
 
     def _timed(self, get: Callable[[], Batch]) -> Batch:
         start = time.perf_counter()

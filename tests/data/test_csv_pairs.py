@@ -61,6 +61,12 @@ def test_windows_separators_blank_lines_spaces_mark_and_header_do_no_harm(root):
     assert "row 5 " in dataset.source(1)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_name(root):
+    csv_path = root / "data" / "nyu2_train.csv"
+    csv_path.write_text("\ufeff" + csv_path.read_text(), encoding="utf-8")
+    np.testing.assert_array_equal(open_dataset(root)[0].image, make_frames(3)[0].image)
+
+
 def test_the_first_row_is_data(root):
     """There is no header in the published files; a reader that skips one loses a frame without a word."""
     np.testing.assert_array_equal(open_dataset(root)[0].image, make_frames(3)[0].image)

@@ -56,11 +56,21 @@ def test_info_of_every_layout(tmp_path):
 
 
 def test_contact_sheet(tmp_path):
-    root = write_csv_folder(tmp_path, make_frames(8), make_frames(2))
+    blue = np.full((12, 16, 3), (0, 0, 255), np.uint8)
+    root = write_csv_folder(tmp_path, [frame._replace(image=blue) for frame in make_frames(8)], make_frames(2))
     report = info(root, tmp_path / "sheet.png")
     assert report.data["contact_sheet"] == str(tmp_path / "sheet.png") and "sheet.png" in report.text
     pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
     assert pixels.shape[1] > pixels.shape[0] > 300 and pixels.std() > 30
+    assert 0.1 < (pixels == (0, 0, 255)).all(-1).mean() < 0.3  # six of the eight blue pictures
+    grey = (191, 191, 191)  # invalid; now there is none
+    assert (pixels == grey).all(-1).mean() < 0.01
+    depth_mm = np.full((12, 16), 3000, np.uint16)
+    depth_mm[2:] = 0
+    set_depth(root, "test", 0, depth_mm)
+    info(root, tmp_path / "sheet.png")
+    pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
+    assert (pixels == grey).all(-1).mean() > 0.02
     with pytest.raises(InputError, match=r"sheet\.png: the contact sheet cannot be written"):
         info(root, tmp_path / "missing" / "sheet.png")
 

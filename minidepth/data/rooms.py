@@ -126,7 +126,7 @@ class RoomsDataset:
         _check_size(size)
         self.size, self.seed, self.split = (int(size[0]), int(size[1])), seed, split
         self.kinect, self.cache = kinect, cache
-        self.name = f"rooms ({split})"
+        self.name = "rooms"
         self._frames: np.ndarray | None = None
         self._opening = threading.Lock()
 

@@ -12,10 +12,11 @@ import pytest
 
 from minidepth.data import rooms, rooms_cache
 from minidepth.data.rooms import RoomsDataset, render, render_room
+from minidepth.data.rooms_cast import screen_rectangles
 from minidepth.data.rooms_kinect import projector_shadow
 from minidepth.data.rooms_light import _shadow
 from minidepth.data.rooms_noise import noise, pulse
-from minidepth.data.rooms_parts import Light, Part, Piece, Room, camera_at
+from minidepth.data.rooms_parts import Light, Part, Piece, Room, camera_at, intrinsics
 from minidepth.data.rooms_photo import antialias
 from minidepth.data.rooms_scene import random_room
 from minidepth.data.rooms_texture import Material
@@ -107,6 +108,29 @@ def test_box_and_sphere_against_the_slow_ray_caster():
 def test_a_box_that_reaches_behind_the_camera():
     board = Part((2.0, 1.0, 1.1), (0.8, 1.0, 0.02), GREY, yaw=0.2)  # under the camera, from behind it to before it
     assert_agrees(hand_made_room(board), camera_at((2.0, 0.6, 1.4), yaw=0.0, pitch=0.1), SMALL)
+
+
+def test_screen_rectangles_hold_the_hulls():
+    """Random points between the corners of boxes all around the camera: those before it must land in the rectangle."""
+    rng = np.random.default_rng(0)
+    camera = camera_at((0.0, 0.0, 1.2), yaw=0.3, pitch=0.2, roll=0.1)
+    hulls = rng.uniform(-1, 1, (300, 1, 3)) * 2 + rng.uniform(-1, 1, (300, 8, 3))
+    fx, fy, cx, cy = intrinsics(SMALL)
+    cut, unseen = 0, 0
+    for hull, where in zip(hulls, screen_rectangles(hulls, camera, (49, 65))):
+        seen = (rng.dirichlet(np.full(8, 0.3), 3000) @ hull - camera.position) @ camera.axes.T
+        cut += bool((seen[:, 2] < 0).any() and (seen[:, 2] > 0.05).any())
+        x, y, z = seen[seen[:, 2] > 0.05].T
+        column, row = 2 * (fx * x / z + cx) + 1, 2 * (fy * y / z + cy) + 1
+        on = (column > 0) & (column < 64) & (row > 0) & (row < 48)
+        unseen += where is None
+        if where is None:
+            assert not on.any()
+            continue
+        rows, columns = where
+        assert ((rows.start <= row[on]) & (row[on] <= rows.stop - 1)).all()
+        assert ((columns.start <= column[on]) & (column[on] <= columns.stop - 1)).all()
+    assert cut > 50 and unseen > 50  # and not simply the whole screen
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -268,7 +292,7 @@ def test_kinect_holes_and_noise():
 
 
 def test_projector_shadow_by_hand():
-    """f b = 8 pixel metres. The thing's left edge, column 20 at 1 m, lands at 12; so does column 16 of the wall at 2 m."""
+    """f b = 8 pixel metres. A thing's left edge, column 20 at 1 m, lands at 12; so does column 16 of the wall at 2 m."""
     depth_m = np.full((1, 40), 2.0, np.float32)
     depth_m[0, 20:26] = 1.0
     shadow = projector_shadow(depth_m, 8 / 0.075)

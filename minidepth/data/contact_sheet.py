@@ -10,8 +10,8 @@ import numpy as np
 from minidepth.data.sample import Sample
 from minidepth.errors import InputError
 
-DEPTH_COLORS = "magma_r"
-"""Near is bright, far is dark, and equal steps of depth look equal."""
+DEPTH_COLORS = "viridis_r"
+"""Near is bright, far is dark, and equal steps of depth look equal. The pictures of a run have the same colours."""
 INVALID_COLOR = "0.75"
 COLUMN_INCHES = 2.1
 

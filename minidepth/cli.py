@@ -105,7 +105,7 @@ def run_summary(arguments: argparse.Namespace) -> int:
 
 
 def run_gradcheck(arguments: argparse.Namespace) -> int:
-    from minidepth.gradcheck_table import run
+    from minidepth.gradient_table import run
 
     return run(arguments.ops)
 

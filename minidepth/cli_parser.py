@@ -104,7 +104,7 @@ def add_evaluate(commands: Any) -> None:
     command.add_argument(
         "--crop",
         metavar="NAME",
-        help="pixels that count: eigen-bts, eigen-densedepth or none (default: eigen-bts for 480x640 frames, else none)",
+        help="pixels that count: eigen-bts, eigen-densedepth or none (default: eigen-bts where frames are 480x640)",
     )
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -124,7 +124,10 @@ def add_predict(commands: Any) -> None:
 
 def add_data(commands: Any) -> None:
     command = add_command(
-        commands, "data", "look into a data set, or check every file of it", "minidepth data info nyu_csv --sheet sheet.png"
+        commands,
+        "data",
+        "look into a data set, or check every file of it",
+        "minidepth data info nyu_csv --sheet sheet.png",
     )
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     info = add_command(
@@ -151,7 +154,9 @@ def add_summary(commands: Any) -> None:
     command.add_argument("--base-channels", type=int, metavar="N", default=64, help="(default: 64, the paper's)")
     command.add_argument("--in-channels", type=int, metavar="N", default=3, help="(default: 3)")
     command.add_argument("--out-channels", type=int, metavar="N", default=1, help="(default: 1)")
-    command.add_argument("--padding", metavar="NAME", default="same", help="same, or valid as in the paper (default: same)")
+    command.add_argument(
+        "--padding", metavar="NAME", default="same", help="same, or valid as in the paper (default: same)"
+    )
     command.add_argument("--up", metavar="NAME", default="transposed", help="transposed, bilinear or nearest")
     command.add_argument("--norm", metavar="NAME", default="none", help="batch, or none (default: none)")
 

@@ -1,4 +1,4 @@
-"""The settings of a training run: one flat dataclass, checked as soon as it is made, kept as JSON beside the weights."""
+"""The settings of a training run: one flat dataclass, checked when it is made, kept as JSON beside the weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainConfig:
     """
 
     data: str = "rooms"
-    """``"rooms"`` (procedural, nothing to download), a CSV file or folder, a labelled ``.mat`` or a FastDepth folder."""
+    """``"rooms"`` (procedural, nothing to download), a CSV file or folder, a labelled ``.mat``, a FastDepth folder."""
     model: str = "unet"
     base_channels: int = 16
     """Channels of the first level; every level down doubles them."""
@@ -112,7 +112,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def continue_config(saved: TrainConfig, given: dict[str, Any], run_dir: Path) -> TrainConfig:
-    """The settings with which `run_dir` goes on: the saved ones, where `given` (the options typed) may only repeat them.
+    """The settings with which `run_dir` goes on: the saved ones, which `given` (the options typed) may only repeat.
 
     Raises:
         InputError: an option differs that would change what the run computes; the text names it. ``--epochs`` is one of
@@ -129,7 +129,7 @@ def continue_config(saved: TrainConfig, given: dict[str, Any], run_dir: Path) ->
                 else " (the two would not be one run)"
             )
             raise InputError(
-                f"--resume {run_dir}: the run was started with {option_text(name)} {show(before)}, but {show(value)} is "
-                f"given{hint}; leave {option_text(name)} out, or start a new run without --resume"
+                f"--resume {run_dir}: the run was started with {option_text(name)} {show(before)}, but {show(value)} "
+                f"is given{hint}; leave {option_text(name)} out, or start a new run without --resume"
             )
     return dataclasses.replace(saved, **{name: value for name, value in given.items() if name in may_change})

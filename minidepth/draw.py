@@ -1,7 +1,7 @@
 """Every picture that minidepth draws: depth in colours, rows of samples, learning curves.
 
-Depth goes through viridis reversed, near is bright and far is dark: lightness falls evenly with distance, so it can be read
-in print and by the colour-blind. An error is blue where the prediction is too near and red where it is too far.
+Depth goes through viridis reversed, near is bright and far is dark: lightness falls evenly with distance, so it can be
+read in print and by the colour-blind. An error is blue where the prediction is too near and red where it is too far.
 Figures are made without pyplot: no window, no global state.
 """
 
@@ -88,7 +88,7 @@ def save_curves(path: Path, rows: list[dict[str, float]]) -> None:
     panels = figure.subplots(1, 3 if validated else 1, squeeze=False)[0]
     curve(panels[0], rows, {"loss": ("training", LOSS_COLOR, "-")}, "training loss")
     if validated:
-        for axes, metric, title in ((panels[1], "rmse_m", "validation RMSE in m"), (panels[2], "delta1", "validation delta1")):
+        for axes, metric, title in zip(panels[1:], ("rmse_m", "delta1"), ("validation RMSE in m", "validation delta1")):
             lines = {
                 f"val_{metric}": ("network, mean of pictures", NETWORK_COLOR, "-"),
                 f"val_pooled_{metric}": ("network, pooled over pixels", NETWORK_COLOR, "--"),

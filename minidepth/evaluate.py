@@ -1,4 +1,4 @@
-"""Evaluation by the NYU protocol: predictions brought to the full size of the truth and scored beside a constant guess."""
+"""Evaluation by the NYU protocol: predictions at the full size of the truth, scored beside a constant guess."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a trained network on a data set.
 
-    Each frame is read at full size, its picture is resized to the size the network was trained at, and the prediction is
-    brought back to the size of the truth (bilinear) and clamped to 0.001 .. 10 m.
+    Each frame is read at full size, its picture is resized to the size the network was trained at, and the prediction
+    is brought back to the size of the truth (bilinear) and clamped to 0.001 .. 10 m.
 
     Args:
         run: run folder or weight file.

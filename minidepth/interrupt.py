@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the end of a training step, because half an update of the weights could not be taken up again."""
+"""Ctrl-C that waits for the end of a training step: half an update of the weights could not be taken up again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class StopRequest:
-    """``with StopRequest() as stop``: the first Ctrl-C (or SIGTERM) sets ``stop.requested``; a second one breaks off at once.
+    """``with StopRequest() as stop``: the first Ctrl-C (or SIGTERM) sets ``requested``, a second breaks off at once.
 
     Signals reach the main thread only, so in any other thread this does nothing.
     """

@@ -7,7 +7,7 @@ curves.png              the same as pictures
 samples.png             picture, truth, prediction and error of a few validation frames
 example.png             one validation picture, to try ``minidepth predict`` on
 best.safetensors        the weights of the best epoch under their plain names, the settings in the metadata
-last.safetensors        ``model.*``, ``optimizer.*`` and, in the metadata, how far the run has come: enough to go on bit for bit
+last.safetensors        ``model.*``, ``optimizer.*`` and, in the metadata, how far the run has come: all it needs
 ======================  ==============================================================================================
 
 A run draws every random number from (seed, epoch, frame), so seed, epoch and step are the whole random state.
@@ -55,7 +55,7 @@ class Progress:
         return self.loss_sum / self.batches
 
     def finish_epoch(self, scores: dict[str, Any] | None) -> bool:
-        """Go to the next epoch; tells whether the one just finished is the best (the last, where nothing was validated)."""
+        """Go to the next epoch; tells whether the one just finished is the best so far (always, without validation)."""
         self.epoch, self.batches, self.loss_sum = self.epoch + 1, 0, 0.0
         if scores is not None:
             rmse_m = scores["network"]["per_picture"]["rmse_m"]
@@ -100,7 +100,9 @@ def create(config: TrainConfig, dataset_name: str) -> Path:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise InputError(f"the run folder {folder} cannot be made: {error.strerror}; choose one with --out") from None
+            raise InputError(
+                f"the run folder {folder} cannot be made: {error.strerror}; choose one with --out"
+            ) from None
         else:
             return folder
 
@@ -124,9 +126,7 @@ def save_best(folder: Path, network: Module, meta: dict[str, Any]) -> None:
     checkpoint.save(folder / BEST, network.state_dict(), meta)
 
 
-def save_last(
-    folder: Path, network: Module, optimizer: Optimizer, progress: Progress, meta: dict[str, Any]
-) -> None:
+def save_last(folder: Path, network: Module, optimizer: Optimizer, progress: Progress, meta: dict[str, Any]) -> None:
     """Write everything that `load_last` needs to go on as if nothing had happened."""
     arrays = {f"model.{name}": value for name, value in network.state_dict().items()}
     arrays.update({f"optimizer.{name}": value for name, value in optimizer.state_dict().items()})

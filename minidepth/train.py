@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from minidepth import __version__, draw, run_folder, train_report
+from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig
+from minidepth.data import network_input
 from minidepth.diagnose import bad_parameter, first_bad_value
 from minidepth.engine import Tensor, no_grad
 from minidepth.errors import InputError
@@ -24,6 +26,9 @@ from minidepth.evaluate import ScoreBoard
 from minidepth.interrupt import StopRequest
 from minidepth.run_folder import Progress
 from minidepth.train_parts import Parts, build_parts
+
+DRAW_EVERY_S = 30
+"""Drawing takes about a second, so after a quick epoch the pictures stay as they are; the last epoch is always drawn."""
 
 
 def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path | str | None = None) -> Path:
@@ -42,31 +47,34 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
 
     parts = build_parts(config)
     network, optimizer, batches = parts.network, parts.optimizer, parts.batches
+    steps = config.epochs * len(batches)
     meta = metadata(config, parts)
     folder, progress = begin(config, parts, meta) if resume is None else go_on(Path(resume), config, parts)
     log(train_report.headline(config, parts, folder, progress))
 
+    drawn_s = time.perf_counter()
     with StopRequest() as stop:
         while progress.epoch < config.epochs:
             network.train()
-            clock = EpochClock(parts)
+            clock = EpochClock(batches)
             rest = islice(batches.epoch(progress.epoch), progress.batches, None)  # after a stop, skip what is done
             title = f"epoch {progress.epoch + 1}/{config.epochs}"
-            with tqdm(rest, title, len(batches), leave=False, initial=progress.batches, unit="batch", disable=None) as bar:
+            with tqdm(rest, title, len(batches), initial=progress.batches, leave=False, disable=None) as bar:
                 for batch in bar:
                     optimizer.lr = parts.rate(progress.step)
                     prediction = network(Tensor(batch.image))
                     loss = parts.loss(prediction, batch.depth_m, batch.valid)
                     value = loss.item()  # the one place where a step waits for its result
                     if not math.isfinite(value):
-                        raise InputError(train_report.bad_loss(value, progress, folder, first_bad_value(network, batch.image)))
+                        reason = first_bad_value(network, batch.image)
+                        raise InputError(train_report.bad_loss(value, progress, folder, reason))
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
 
                     progress.count(value)
                     clock.count(len(batch.image))
-                    bar.set_postfix_str(train_report.postfix(progress, clock, config.epochs * len(batches)), refresh=False)
+                    bar.set_postfix_str(train_report.postfix(progress, clock, steps), refresh=False)
                     if stop.requested and progress.batches < len(batches):
                         save(folder, parts, progress, meta)
                         raise KeyboardInterrupt(train_report.how_to_go_on(folder, progress, config))
@@ -79,7 +87,10 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
             save(folder, parts, progress, meta)
             if better:
                 run_folder.save_best(folder, network, {**meta, "epoch": progress.epoch})
-            draw_pictures(folder, parts)
+            last = stop.requested or progress.epoch == config.epochs
+            if last or time.perf_counter() - drawn_s > DRAW_EVERY_S:
+                draw_pictures(folder, parts)
+                drawn_s = time.perf_counter()
             if stop.requested and progress.epoch < config.epochs:
                 raise KeyboardInterrupt(train_report.how_to_go_on(folder, progress, config))
 
@@ -102,7 +113,7 @@ def begin(config: TrainConfig, parts: Parts, meta: dict[str, Any]) -> tuple[Path
 
     The network begins at the constant guess instead of at 0 m: the bias of its last layer is the mean depth.
     """
-    parts.network.head.bias.data[...] = parts.guess_m
+    dict(parts.network.named_parameters())["head.bias"].data[...] = parts.guess_m
     folder = run_folder.create(config, parts.dataset.name)
     progress = Progress()
     config.save(folder / "config.json")
@@ -114,10 +125,10 @@ def begin(config: TrainConfig, parts: Parts, meta: dict[str, Any]) -> tuple[Path
 def go_on(folder: Path, config: TrainConfig, parts: Parts) -> tuple[Path, Progress]:
     """Take up the run in `folder` where it stopped."""
     _, meta = run_folder.read_config(folder)
-    if (meta["frames"], meta["mean_depth_m"]) != (len(parts.dataset), parts.guess_m):
+    if meta["frames"] != len(parts.dataset) or not math.isclose(meta["mean_depth_m"], parts.guess_m, rel_tol=1e-6):
         raise InputError(
-            f"--resume {folder}: the run was started on other data ({meta['frames']} frames, mean depth "
-            f"{meta['mean_depth_m']:.4f} m) than {config.data} has now ({len(parts.dataset)} frames, {parts.guess_m:.4f} m); "
+            f"--resume {folder}: the run was started on {meta['frames']} frames with a mean depth of "
+            f"{meta['mean_depth_m']:.4f} m, but {config.data} has {len(parts.dataset)} with {parts.guess_m:.4f} m; "
             f"give the same data with --data, or start a new run without --resume"
         )
     progress = run_folder.load_last(folder, parts.network, parts.optimizer)
@@ -161,45 +172,8 @@ def add_log_row(folder: Path, row: dict[str, float]) -> None:
 @no_grad()
 def draw_pictures(folder: Path, parts: Parts) -> None:
     """Write ``curves.png`` and ``samples.png``."""
-    from minidepth.data import network_input
-
     parts.network.eval()
     images = np.stack([network_input(sample.image) for sample in parts.samples])
     predictions_m = parts.network(Tensor(images)).data[:, 0]
     draw.save_samples(folder / "samples.png", parts.samples, list(predictions_m))
     draw.save_curves(folder / "curves.png", run_folder.read_log(folder))
-
-
-class EpochClock:
-    """Pictures and seconds of one epoch, and the share of the seconds spent waiting for data."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._loader = parts.batches
-        self._waited_before_s = self._loader.waited_s
-        self._start_s = time.perf_counter()
-        self._stop_s: float | None = None
-        self.steps = self.pictures = 0
-
-    def count(self, pictures: int) -> None:
-        """Count one batch."""
-        self.steps += 1
-        self.pictures += pictures
-
-    def stop(self) -> None:
-        """The epoch's training is over; validation does not count."""
-        self._stop_s = time.perf_counter()
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the start, up to the stop."""
-        return (self._stop_s or time.perf_counter()) - self._start_s
-
-    @property
-    def pictures_per_s(self) -> float:
-        """Speed of this epoch."""
-        return self.pictures / self.elapsed_s
-
-    @property
-    def wait_share(self) -> float:
-        """Share of the time in which training waited for the loader, 0 to 1."""
-        return (self._loader.waited_s - self._waited_before_s) / self.elapsed_s

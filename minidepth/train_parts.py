@@ -53,9 +53,7 @@ def build_parts(config: TrainConfig) -> Parts:
     named("schedule", lambda: schedule.build(config.schedule, config.lr, 1))
 
     dataset = open_dataset(config.data, split="train")
-    train_indices, val_indices = named(
-        "val_split", lambda: split_blocks(len(dataset), config.val_split, config.seed)
-    )
+    train_indices, val_indices = named("val_split", lambda: split_blocks(len(dataset), config.val_split, config.seed))
     if config.batch > len(train_indices):
         raise InputError(
             f"--batch {config.batch} is larger than the {len(train_indices)} training frames of {config.data} "
@@ -97,8 +95,8 @@ def check_size(config: TrainConfig, network: Module) -> None:
     if any(side % multiple for side in config.size):
         height, width = (max(1, round(side / multiple)) * multiple for side in config.size)
         raise InputError(
-            f"--size {size_text(config.size)}: {config.model} needs a height and a width that are multiples of {multiple}; "
-            f"try --size {height}x{width}"
+            f"--size {size_text(config.size)}: {config.model} needs a height and a width that are multiples of "
+            f"{multiple}; try --size {height}x{width}"
         )
 
 

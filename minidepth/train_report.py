@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig, size_text
 from minidepth.metrics import METRICS
 from minidepth.run_folder import BEST, LAST, Progress
 from minidepth.train_parts import Parts
-
-if TYPE_CHECKING:
-    from minidepth.train import EpochClock
 
 AVERAGES = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
 
@@ -38,7 +36,8 @@ def headline(config: TrainConfig, parts: Parts, folder: Path, progress: Progress
 def postfix(progress: Progress, clock: EpochClock, total_steps: int) -> str:
     """The right end of the progress bar."""
     left_s = round((total_steps - progress.step) * clock.elapsed_s / clock.steps)
-    return f"loss {progress.mean_loss:.3f}, {clock.pictures_per_s:.1f} images/s, run ends in {left_s // 60}:{left_s % 60:02}"
+    left = f"{left_s // 60}:{left_s % 60:02}"
+    return f"loss {progress.mean_loss:.3f}, {clock.pictures_per_s:.1f} images/s, run ends in {left}"
 
 
 def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[str, Any] | None) -> str:
@@ -47,7 +46,9 @@ def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[
         f"{title}  loss {progress.mean_loss:.4f}  {clock.pictures_per_s:.1f} images/s  {clock.elapsed_s:.1f} s "
         f"({clock.wait_share:.1%} of it waiting for data)"
     ]
-    for key, average in AVERAGES.items() if scores else ():
+    if scores is None:
+        return lines[0]
+    for key, average in AVERAGES.items():
         network, guess = (
             f"RMSE {scores[who][key]['rmse_m']:.3f} m  AbsRel {scores[who][key]['abs_rel']:.3f}  "
             f"log10 {scores[who][key]['log10']:.3f}  delta1 {scores[who][key]['delta1']:.3f}"
@@ -58,7 +59,7 @@ def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[
 
 
 def log_row(progress: Progress, lr: float, clock: EpochClock, scores: dict[str, Any] | None) -> dict[str, float]:
-    """A row of ``log.csv``: ``val_*`` is the network, ``guess_*`` the constant guess, ``*_pooled_*`` pooled over pixels."""
+    """A row of ``log.csv``: ``val_*`` is the network, ``guess_*`` the constant guess, ``pooled`` over pixels."""
     row = {
         "epoch": progress.epoch + 1,
         "step": progress.step,
@@ -86,8 +87,8 @@ def bad_loss(value: float, progress: Progress, folder: Path, reason: str) -> str
 def bad_weights(name: str, folder: Path) -> str:
     """Why the weights were not saved."""
     return (
-        f"training stopped: the weights of {name} are no longer finite. {folder / LAST} still holds the last good weights; "
-        f"start again with a lower --lr"
+        f"training stopped: the weights of {name} are no longer finite. {folder / LAST} still holds the last good "
+        f"weights; start again with a lower --lr"
     )
 
 

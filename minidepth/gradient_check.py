@@ -23,7 +23,7 @@ random u gives each output a weight of its own.
 1e-16 |f| / h because numbers are rounded. For y = exp(x), worst of three draws:
 
     step h    1e-2   1e-3   1e-4   1e-5   1e-6   1e-7   1e-8   1e-10
-    error     3e-5   3e-7   3e-9   2e-11  1e-10  7e-10  6e-9   1e-6
+    error     3e-5   3e-7   3e-9   4e-11  3e-11  5e-10  6e-9   8e-7
 
 In float64 anything near 1e-5 would do. The default, 1e-6, gives nine or ten digits and stays close to x, which matters
 where a function has kinks: no x +- h v may step over a ReLU's zero or change which pixel is the maximum. Choose inputs
@@ -94,7 +94,7 @@ def check_gradient(
         draws: how many pairs (v, u) are tried; the worst counts.
         tolerance: largest relative error that is accepted.
     """
-    rng = np.random.default_rng(rng)
+    rng = _generator(rng)
     with _float64_leaves(inputs) as leaves:
 
         def probe(leaf: Tensor, gradient: Array, u: Array) -> tuple[float, float, float]:
@@ -125,7 +125,7 @@ def check_adjoint(
 
     Only the shapes of the inputs matter: values are drawn anew. The other arguments are those of `check_gradient`.
     """
-    rng = np.random.default_rng(rng)
+    rng = _generator(rng)
     with _float64_leaves(inputs) as leaves:
 
         def probe(leaf: Tensor, gradient: Array, u: Array) -> tuple[float, float, float]:
@@ -172,7 +172,7 @@ def _compare(
         u = rng.standard_normal(value.shape)
         value.backward(u)
         gradients: list[Any] = [leaf.grad for leaf in leaves]
-        problems = [_problem_of_gradient(leaf, gradient) for leaf, gradient in zip(leaves, gradients)]
+        problems = [_problem_of_gradient(gradient) for gradient in gradients]
         if any(problems):
             checks = (InputCheck(name, math.inf if text else 0.0, text) for name, text in zip(names, problems))
             return GradientReport(kind, tolerance, tuple(checks))
@@ -180,7 +180,7 @@ def _compare(
             forward, backward, rounding = probe(leaf, gradient, u)
             # A gradient that is tiny beside the result is lost in the rounding of the forward passes (that of a bias
             # which batch-norm removes again is exactly 0). Below this floor the error counts in units of the floor.
-            floor = 10 * rounding / tolerance
+            floor = 30 * rounding / tolerance
             scale = max(float(np.linalg.norm(gradient)), abs(forward), floor)
             error = abs(forward - backward) / scale if scale > 0 else 0.0
             errors[i] = max(errors[i], error if math.isfinite(error) else math.inf)
@@ -208,14 +208,20 @@ def _problem_of_result(function: Callable[..., Tensor], leaves: Sequence[Tensor]
     return ""
 
 
-def _problem_of_gradient(leaf: Tensor, grad: Array | None) -> str:
+def _problem_of_gradient(grad: Array | None) -> str:
     """Why the gradient that arrived at a leaf cannot be right, or nothing."""
     if grad is None:
         return "no gradient arrived: the function does not use this input, or only through .data or .detach()"
-    if grad.shape != leaf.shape or grad.dtype != leaf.dtype:
-        return f"the gradient is {grad.dtype} {grad.shape}, but the input is {leaf.dtype} {leaf.shape}"
     bad = int(np.count_nonzero(~np.isfinite(grad)))
     return f"{bad} of the {grad.size} numbers in the gradient are not finite" if bad else ""
+
+
+def _generator(rng: np.random.Generator | int) -> np.random.Generator:
+    """A seed leads to other numbers than in ``default_rng(seed)``, with which the input itself may have been drawn.
+
+    A cotangent that is equal to the input would be no random one: for batch-norm, J'x is almost 0.
+    """
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng([rng, 0xC07A])
 
 
 def _redraw(leaves: Sequence[Tensor], rng: np.random.Generator) -> None:
@@ -231,7 +237,8 @@ def _float64_leaves(inputs: Sequence[Any]) -> Iterator[list[Tensor]]:
     leaves = [_float64_leaf(i, given) for i, given in enumerate(inputs)]
     saved = [(leaf.data, leaf.grad) for leaf in leaves]
     try:
-        yield leaves
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # the report says what is not finite
+            yield leaves
     finally:
         for leaf, (data, grad) in zip(leaves, saved):
             leaf.data, leaf.grad = data, grad

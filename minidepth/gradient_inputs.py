@@ -1,8 +1,8 @@
 """Inputs for gradient checks that stay away from kinks and ties by construction.
 
-A central difference compares two points, x + h v and x - h v, and is right if the function is smooth between them. Steps
-are around 1e-6, so a gap of 1e-2 to the next kink is plenty; what matters is that the gap is there by the way the numbers
-are made, not because a seed was lucky. Each function returns a float64 array.
+A central difference compares two points, x + h v and x - h v, and is right if the function is smooth between them.
+Steps are around 1e-6, so a gap of 1e-2 to the next kink is plenty; what matters is that the gap is there by the way
+the numbers are made, not because a seed was lucky. Each function returns a float64 array.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def away_from(rng: np.random.Generator, shape: Shape, kinks: Sequence[float], ga
 
 
 def ramp(rng: np.random.Generator, shape: Shape, start: float, per_row: float, per_column: float) -> Array:
-    """A tilted plane (N, C, H, W) and a little noise: its Sobel filter is nowhere near 0, not even at a zero-padded edge.
+    """A tilted plane (N, C, H, W) and a little noise: its Sobel filter is nowhere near 0, also at a zero-padded edge.
 
-    The filter of the plane is 8 times its slopes; noise of at most a fiftieth of them changes that by at most a fiftieth.
-    Where a frame of zeros is under the filter, it sees the height itself, which must stay positive.
+    The filter of the plane is 8 times its slopes; noise of at most a fiftieth of them changes that by at most a
+    fiftieth. Where a frame of zeros is under the filter, it sees the height itself, which must stay positive.
     """
     rows, columns = np.arange(shape[-2])[:, None], np.arange(shape[-1])
     noise = 0.02 * min(abs(per_row), abs(per_column)) * rng.uniform(-1, 1, tuple(shape))
@@ -58,9 +58,10 @@ def ramp(rng: np.random.Generator, shape: Shape, start: float, per_row: float, p
 def nested_levels(rng: np.random.Generator, shape: Shape, depth: int) -> Array:
     """Pictures (N, C, H, W) for `depth` rounds of 2x2 max-pooling: no round meets a tie.
 
-    The four pixels of each 2x2 window have four levels, 1 apart; so have the four windows of each 2x2 block of windows,
-    and so on. What a round keeps are pixels of one level, and the next round sees the levels of the windows. All channels
-    have the same order of levels, each with a contrast of its own, so it survives any mixing by positive weights.
+    The four pixels of each 2x2 window have four levels, 1 apart; so have the four windows of each 2x2 block of
+    windows, and so on. What a round keeps are pixels of one level, and the next round sees the levels of the windows.
+    All channels have the same order of levels, each with a contrast of its own, so it survives any mixing by positive
+    weights.
     """
     n, channels, height, width = shape
     rows, columns = np.arange(height)[:, None], np.arange(width)

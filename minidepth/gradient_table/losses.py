@@ -9,7 +9,7 @@ import numpy as np
 
 from minidepth import losses
 from minidepth.gradient_inputs import ramp
-from minidepth.gradient_table.row import Function, Row
+from minidepth.gradient_table.row import Case, Function, Row
 
 SHAPE = (2, 1, 8, 7)
 SUM = "mse+10*gradient:code+normal:code"
@@ -23,7 +23,7 @@ def rows() -> Iterator[Row]:
     yield Row("mse", SUM, _case(SUM, holes=True))
 
 
-def _case(text: str, holes: bool) -> Any:
+def _case(text: str, holes: bool) -> Case:
     """Prediction and target as tilted planes. They differ by 0.6 m or more, and by their slopes, at every pixel."""
 
     def make(rng: np.random.Generator) -> tuple[Function, list[Any]]:

@@ -1,12 +1,14 @@
 """Rows for whole networks: a small U-Net, checked in the picture and in every parameter.
 
-Inside a network nobody chooses the numbers that reach a kink, so the weights are chosen such that none can:
+Inside a network nobody chooses the numbers that reach a kink, so picture and parameters are made such that none can:
 
-* Each filter of a 3x3 convolution has positive weights with a sum below 0.46 and a bias of +1 or -1. Inputs below 1.85
-  then give 1 +- 0.85 or -1 +- 0.85: never near the kink of a ReLU at 0, and again below 1.85. Before a batch-norm any
-  size of weight will do; its shift is +1 or -1 and its scale at most 0.3: within 3 standard deviations values keep away.
-* The picture has `nested_levels`: no ties in any round of pooling. Positive weights whose middle tap outweighs the
-  others by far keep their order. The others are small, but a wrong gradient through them is still far above 1e-6.
+* No ties in max-pooling. The picture has `nested_levels`, and the 3x3 filters before a pooling have positive weights
+  whose middle tap outweighs the others, so the order of the levels comes through.
+* No activation near its kink at 0. A forward pass moves the bias of each channel until all its values are on one side:
+  above 0, in the last channel of a layer below. See `Settle`.
+
+Gradients keep their size on the way, from the last layer to the first, so an error in any of them is seen. Rounding
+errors add up in many layers, and the kinks are far away: hence a step ten times as long as for a single operation.
 """
 
 from __future__ import annotations
@@ -17,50 +19,78 @@ from typing import Any
 import numpy as np
 
 from minidepth import nn
+from minidepth.backend import Array
+from minidepth.engine import Tensor, no_grad
 from minidepth.gradient_inputs import nested_levels
 from minidepth.gradient_table.row import Function, Row
-from minidepth.models import UNet
+from minidepth.models.unet import DoubleConv, UNet
 
 SMALL = {"in_channels": 2, "out_channels": 2, "base_channels": 2, "depth": 2}
 PAPER = {**SMALL, "depth": 1, "padding": "valid"}
 LEAKY = {"activation": "leaky_relu", "negative_slope": 0.3}
+BATCH = {**SMALL, "norm": "batch"}
 
 
 def rows() -> Iterator[Row]:
     """All rows of this file."""
-    yield Row("unet", "same padding, leaky ReLU", _case({**SMALL, **LEAKY}, (2, 2, 8, 12)))
-    yield Row("unet", "valid padding: the paper's", _case(PAPER, (1, 2, 20, 22)))
-    yield Row(
-        "unet", "batch-norm, bilinear", _case({**SMALL, **LEAKY, "norm": "batch", "up": "bilinear"}, (2, 2, 8, 12))
-    )
-    yield Row("unet", "batch-norm, nearest", _case({**SMALL, "norm": "batch", "up": "nearest"}, (2, 2, 8, 12)))
+    yield _row("same padding, leaky ReLU", {**SMALL, **LEAKY}, (2, 2, 8, 12))
+    yield _row("valid padding: the paper's", PAPER, (1, 2, 20, 22))
+    yield _row("batch-norm, bilinear", {**BATCH, **LEAKY, "up": "bilinear"}, (2, 2, 8, 12))
+    yield _row("batch-norm, nearest", {**BATCH, "up": "nearest"}, (2, 2, 8, 12))
 
 
-def _case(options: dict[str, Any], shape: tuple[int, ...]) -> Any:
+def _row(setting: str, options: dict[str, Any], shape: tuple[int, ...]) -> Row:
     def make(rng: np.random.Generator) -> tuple[Function, list[Any]]:
         model = UNet(**options, rng=rng)
-        settle(model, rng)
-        picture = 0.15 * nested_levels(rng, shape, options["depth"] + 1)  # one more, so the bottom is not flat
+        picture = nested_levels(rng, shape, options["depth"] + 1)  # one round more, so that the bottom is not flat
+        draw_parameters(model, rng)
+        settle_biases(model, picture)
         return lambda x, *parameters: model(x), [picture, *model.parameters()]
 
-    return make
+    return Row("unet", setting, make, step=1e-5)
 
 
-def settle(model: nn.Module, rng: np.random.Generator) -> None:
-    """Give `model` float64 weights with which no value comes near a kink; see the top of this file."""
+def draw_parameters(model: UNet, rng: np.random.Generator) -> None:
+    """Random float64 parameters; the filters before a pooling keep the order of what they filter."""
+    for parameter in model.parameters():
+        parameter.data = rng.normal(size=parameter.shape) / np.sqrt(max(1, parameter.size / parameter.shape[0]))
     for module in model.modules():
-        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
-            weight = rng.uniform(0, 2e-5, module.weight.shape)
-            weight[:, :, 1, 1] = rng.uniform(0.35, 0.45, weight.shape[:2])
-            module.weight.data = weight * (3 if module.bias is None else 1 / module.in_channels)
-        elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            module.weight.data = rng.uniform(-0.4, 0.4, module.weight.shape) / module.in_channels
-        elif isinstance(module, nn.BatchNorm2d):
-            module.weight.data = rng.uniform(0.2, 0.3, module.num_features)
-            module.bias.data = _both_signs(module.num_features)
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.bias is not None:
-            module.bias.data = _both_signs(len(module.bias.data))
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data = rng.uniform(0.5, 1.5, module.weight.shape)
+    for module in model.down.modules():
+        if isinstance(module, nn.Conv2d):
+            weight = rng.uniform(0, 0.003, module.weight.shape)
+            weight[:, :, 1, 1] = rng.uniform(0.5, 1.5, weight.shape[:2])
+            module.weight.data = weight / np.sqrt(module.in_channels)
 
 
-def _both_signs(n: int) -> np.ndarray:
-    return np.where(np.arange(n) % 2, -1.0, 1.0)
+def settle_biases(model: UNet, picture: Array) -> None:
+    """Move the biases before each activation, in one forward pass of `picture`."""
+    blocks = [module for module in model.modules() if isinstance(module, DoubleConv)]
+    for block in blocks:
+        for name in _before_activation(block):
+            setattr(block, name, Settle(getattr(block, name)))
+    with no_grad():
+        model(Tensor(picture))
+    for block in blocks:
+        for name in _before_activation(block):
+            setattr(block, name, getattr(block, name).layer)
+
+
+def _before_activation(block: DoubleConv) -> tuple[str, str]:
+    return ("conv1", "conv2") if isinstance(block.bn1, nn.Identity) else ("bn1", "bn2")
+
+
+class Settle(nn.Module):
+    """Stands in for `layer` during one forward pass, and moves its bias until no result is closer to 0 than `gap`."""
+
+    def __init__(self, layer: Any, gap: float = 0.2) -> None:
+        self.layer, self.gap = layer, gap
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layer(x).data
+        move = self.gap - y.min(axis=(0, 2, 3))
+        move[-1] = -self.gap - y[:, -1].max()
+        bias: nn.Parameter = self.layer.bias
+        bias.data = bias.data + move
+        return self.layer(x)

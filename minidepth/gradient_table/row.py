@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -16,41 +16,44 @@ from minidepth.gradient_inputs import normal
 from minidepth.gradient_report import GradientReport
 
 Function = Callable[..., Tensor]
-Input = Union[tuple[int, ...], Callable[[np.random.Generator], Array]]
+Case = Callable[[np.random.Generator], tuple[Function, list[Any]]]
+"""A function that makes the function to check and its inputs."""
+
+Input = tuple[int, ...] | Callable[[np.random.Generator], Array]
 """A shape, for normal numbers; or a function that makes the array, where there are kinks to stay away from."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """``make(rng)`` returns the function to check and its inputs; `kind` says how it is checked."""
+    """`make` is called with the row's own generator; `kind` is "finite difference", with `step`, or "adjoint"."""
 
     op: str
     setting: str
-    make: Callable[[np.random.Generator], tuple[Function, list[Any]]]
+    make: Case
     kind: str = "finite difference"
+    step: float = 1e-6
 
     def check(self) -> GradientReport:
         """Run the check. Each row has its own seed, so no row changes when another one is added."""
         rng = np.random.default_rng(zlib.crc32(f"{self.op}, {self.setting}".encode()))
         function, inputs = self.make(rng)
-        check = check_adjoint if self.kind == "adjoint" else check_gradient
-        return check(function, *inputs, rng=rng)
+        if self.kind == "adjoint":
+            return check_adjoint(function, *inputs, rng=rng)
+        return check_gradient(function, *inputs, rng=rng, step=self.step)
 
 
 def nonlinear(op: str, setting: str, function: Function, *inputs: Input) -> Iterator[Row]:
     """One row, by finite differences. Inputs of a function with kinks are to stay away from them."""
-    yield Row(op, setting, _maker(function, inputs))
+    yield Row(op, setting, _case(function, inputs))
 
 
 def linear(op: str, setting: str, function: Function, *inputs: Input) -> Iterator[Row]:
-    """Two rows for a function that is linear in each input: by finite differences, and by the exact adjoint identity."""
-    yield Row(op, setting, _maker(function, inputs))
-    yield Row(op, setting, _maker(function, inputs), kind="adjoint")
+    """Two rows for a function that is linear in each input: finite differences, and the exact adjoint identity."""
+    yield Row(op, setting, _case(function, inputs))
+    yield Row(op, setting, _case(function, inputs), kind="adjoint")
 
 
-def _maker(
-    function: Function, inputs: tuple[Input, ...]
-) -> Callable[[np.random.Generator], tuple[Function, list[Any]]]:
+def _case(function: Function, inputs: tuple[Input, ...]) -> Case:
     def make(rng: np.random.Generator) -> tuple[Function, list[Any]]:
         return function, [normal(rng, each) if isinstance(each, tuple) else each(rng) for each in inputs]
 

@@ -43,8 +43,8 @@ def run(ops: Sequence[str] = (), print: Callable[[str], None] = builtins.print) 
             if not check.error <= report.tolerance:
                 print(f"    {check.name}: error {check.error:.1e}, {check.problem}")
     print(
-        f"{len(chosen)} checks, {failed or 'none'} failed. The error is the worst relative error of a gradient; it may be "
-        "1e-6 by finite difference, 1e-12 by the adjoint identity."
+        f"{len(chosen)} checks, {failed or 'none'} failed. error: the worst relative error of a gradient; "
+        "up to 1e-6 is ok by finite difference, 1e-12 by the adjoint identity."
     )
     return 1 if failed else 0
 

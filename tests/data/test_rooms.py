@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import logging
 import math
-import os
 
 import numpy as np
 import pytest
 
-from minidepth.data import rooms, rooms_cache
+from minidepth.data import rooms, rooms_cache, rooms_workers
 from minidepth.data.rooms import RoomsDataset, render, render_room
 from minidepth.data.rooms_cast import screen_rectangles
 from minidepth.data.rooms_kinect import projector_shadow
@@ -114,11 +113,11 @@ def test_screen_rectangles_hold_the_hulls():
     """Random points between the corners of boxes all around the camera: those before it must land in the rectangle."""
     rng = np.random.default_rng(0)
     camera = camera_at((0.0, 0.0, 1.2), yaw=0.3, pitch=0.2, roll=0.1)
-    hulls = rng.uniform(-1, 1, (300, 1, 3)) * 2 + rng.uniform(-1, 1, (300, 8, 3))
+    hulls = rng.uniform(-1, 1, (250, 1, 3)) * 2 + rng.uniform(-1, 1, (250, 8, 3))
     fx, fy, cx, cy = intrinsics(SMALL)
     cut, unseen = 0, 0
     for hull, where in zip(hulls, screen_rectangles(hulls, camera, (49, 65))):
-        seen = (rng.dirichlet(np.full(8, 0.3), 3000) @ hull - camera.position) @ camera.axes.T
+        seen = (rng.dirichlet(np.full(8, 0.3), 1000) @ hull - camera.position) @ camera.axes.T
         cut += bool((seen[:, 2] < 0).any() and (seen[:, 2] > 0.05).any())
         x, y, z = seen[seen[:, 2] > 0.05].T
         column, row = 2 * (fx * x / z + cx) + 1, 2 * (fy * y / z + cy) + 1
@@ -147,6 +146,20 @@ def test_depth_is_along_the_axis_and_in_metres():
     wall = (view.normals[..., 2] < -0.99) & (view.mask == 0)
     assert wall.sum() > 1000
     np.testing.assert_allclose(view.depth_m[wall], 3.0, rtol=1e-5)  # the whole wall, not only its middle
+
+
+def test_camera_angles():
+    """Left, down and clockwise are positive; each alone, by the camera's axes (right, down, forward) in the world."""
+    for angles, axis, direction in [
+        ((0.3, 0.0, 0.0), 2, (-math.sin(0.3), math.cos(0.3), 0)),
+        ((0.0, 0.3, 0.0), 2, (0, math.cos(0.3), -math.sin(0.3))),
+        ((0.0, 0.0, 0.3), 0, (math.cos(0.3), 0, -math.sin(0.3))),
+        ((0.0, 0.0, 0.0), 1, (0, 0, -1)),
+    ]:
+        axes = camera_at((0, 0, 1), *angles).axes
+        np.testing.assert_allclose(axes[axis], direction, atol=1e-12)
+        np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
+        assert np.linalg.det(axes) > 0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -292,7 +305,7 @@ def test_kinect_holes_and_noise():
 
 
 def test_projector_shadow_by_hand():
-    """f b = 8 pixel metres. A thing's left edge, column 20 at 1 m, lands at 12; so does column 16 of the wall at 2 m."""
+    """f b = 8 pixel metres. A thing's left edge, column 20 at 1 m, lands at 12; so does column 16 of a wall at 2 m."""
     depth_m = np.full((1, 40), 2.0, np.float32)
     depth_m[0, 20:26] = 1.0
     shadow = projector_shadow(depth_m, 8 / 0.075)
@@ -323,7 +336,7 @@ def never(*args, **kwargs):
 def test_samples_and_messages(cache):
     data = small()
     sample = data[2]
-    assert len(data) == 5 and data.name == "rooms (train)" and data.source(2) == "rooms, split train, seed 0, frame 2"
+    assert len(data) == 5 and data.name == "rooms" and data.source(2) == "rooms, split train, seed 0, frame 2"
     assert sample.image.dtype == np.uint8 and sample.depth_m.dtype == np.float32 and sample.valid.all()
     sample.image[:] = 0  # a copy of one's own
     assert data[2].image.any()
@@ -347,14 +360,24 @@ def test_splits_and_seeds_share_no_room(cache):
     assert len(seen) == 15
 
 
-def test_frames_do_not_depend_on_threads_or_count(cache, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    one = small()
-    one[0]
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    more = small(count=8)
-    more[0]
-    assert same(one, more) and same(one, small(cache=False))
+def test_frames_do_not_depend_on_processes_or_count(cache, monkeypatch):
+    monkeypatch.setattr(rooms_workers, "FRAMES_WORTH_A_PROCESS", 2)
+    monkeypatch.setattr(rooms_workers, "cores", lambda: 3)
+    started = []
+    read_block = rooms_workers._read_block
+    monkeypatch.setattr(rooms_workers, "_read_block", lambda *a: started.append(read_block(*a)) or started[-1])
+    many = small(count=7)
+    many[0]
+    assert started == [True, True, True]
+    assert same(small(cache=False), many) and same(many, small(count=7, cache=False))
+
+
+@pytest.mark.parametrize("python", ["", "/does/not/exist", "false"])
+def test_without_processes_frames_are_rendered_here(cache, monkeypatch, python):
+    monkeypatch.setattr(rooms_workers, "FRAMES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(rooms_workers, "cores", lambda: 2)
+    monkeypatch.setattr(rooms_workers.sys, "executable", python)
+    assert same(small(count=2), small(count=2, cache=False))
 
 
 @pytest.mark.parametrize("kinect", [False, True])
@@ -365,7 +388,7 @@ def test_cache_round_trip(cache, monkeypatch, kinect):
     assert file.name.endswith(f"-train-seed0-5x24x32{'-kinect' if kinect else ''}.npy")
     fresh = small(kinect=kinect, cache=False)
     assert same(first, fresh)
-    monkeypatch.setattr(rooms, "render", never)
+    monkeypatch.setattr(rooms, "render_frames", never)
     assert same(first, small(kinect=kinect))
 
 

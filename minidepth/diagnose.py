@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor, no_grad
@@ -37,8 +39,19 @@ def first_bad_value(network: Module, image: Array) -> str:
             found.append(f"the first layer to give {kind} is {name} ({type(layer).__name__})")
 
     before = [buffer.data.copy() for buffer in network.buffers()]
-    with no_grad(), watch(network, note), np.errstate(all="ignore"):
+    with no_grad(), watch(network, note), quiet_overflow():
         network(Tensor(image))
     for buffer, data in zip(network.buffers(), before):
         buffer.data[...] = data
     return found[0] if found else "every layer of the network gives finite values, so it is the loss that went bad"
+
+
+@contextmanager
+def quiet_overflow() -> Iterator[None]:
+    """Silence NumPy's warnings of overflow and NaN: a check of the loss, which can say more, stands behind them.
+
+    Not ``np.errstate``, which holds in one thread only; the kernels work in several.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
+        yield

@@ -196,11 +196,20 @@ def read_log(folder: Path) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-def write_log(folder: Path, rows: list[dict[str, float]]) -> None:
-    """Write all rows of ``log.csv``; nothing where there are none."""
-    if not rows:
-        return
-    with (folder / "log.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+def append_log(folder: Path, row: dict[str, float]) -> None:
+    """Add a row to ``log.csv``, which gets its heading with the first one."""
+    path = folder / "log.csv"
+    begin = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if begin:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def cut_log(folder: Path, epochs: int) -> None:
+    """Keep the rows of the first `epochs` epochs: one more may have been written just before a crash."""
+    path = folder / "log.csv"
+    if path.exists():
+        heading, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join([heading, *rows[:epochs]]), encoding="utf-8")

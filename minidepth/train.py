@@ -19,7 +19,7 @@ from minidepth import __version__, draw, run_folder, train_report
 from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig
 from minidepth.data import network_input
-from minidepth.diagnose import bad_parameter, first_bad_value
+from minidepth.diagnose import bad_parameter, first_bad_value, quiet_overflow
 from minidepth.engine import Tensor, no_grad
 from minidepth.errors import InputError
 from minidepth.evaluate import ScoreBoard
@@ -28,7 +28,7 @@ from minidepth.run_folder import Progress
 from minidepth.train_parts import Parts, build_parts
 
 DRAW_EVERY_S = 30
-"""Drawing takes about a second, so after a quick epoch the pictures stay as they are; the last epoch is always drawn."""
+"""Drawing takes about a second, so after a quick epoch the pictures stay as they are; the last one is always drawn."""
 
 
 def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path | str | None = None) -> Path:
@@ -53,7 +53,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
     log(train_report.headline(config, parts, folder, progress))
 
     drawn_s = time.perf_counter()
-    with StopRequest() as stop:
+    with StopRequest() as stop, quiet_overflow():
         while progress.epoch < config.epochs:
             network.train()
             clock = EpochClock(batches)
@@ -82,7 +82,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
 
             scores = validate(parts)
             log(train_report.epoch_lines(title, progress, clock, scores))
-            add_log_row(folder, train_report.log_row(progress, optimizer.lr, clock, scores))
+            run_folder.append_log(folder, train_report.log_row(progress, optimizer.lr, clock, scores))
             better = progress.finish_epoch(scores)
             save(folder, parts, progress, meta)
             if better:
@@ -137,8 +137,7 @@ def go_on(folder: Path, config: TrainConfig, parts: Parts) -> tuple[Path, Progre
             f"--resume {folder}: all {config.epochs} epochs are done, there is nothing to go on with; "
             f"try: {train_report.command('evaluate', folder, '--data', config.data)}"
         )
-    rows = run_folder.read_log(folder)
-    run_folder.write_log(folder, [row for row in rows if row["epoch"] <= progress.epoch])
+    run_folder.cut_log(folder, progress.epoch)
     return folder, progress
 
 
@@ -162,11 +161,6 @@ def validate(parts: Parts) -> dict[str, Any] | None:
         for prediction_m, depth_m, valid in zip(predictions_m, batch.depth_m, batch.valid):
             board.add(prediction_m[0], depth_m[0], valid[0])
     return board.scores()
-
-
-def add_log_row(folder: Path, row: dict[str, float]) -> None:
-    """Append a row to ``log.csv``."""
-    run_folder.write_log(folder, [*run_folder.read_log(folder), row])
 
 
 @no_grad()

@@ -15,9 +15,9 @@ relative error of the whole gradient, and the worst of a few draws is what a rep
 
 **Why a random u, and not simply y.sum().backward()?** A sum has the cotangent "all ones", and ones are blind. Every
 pixel inside a picture then gets the sum of all kernel taps as its gradient, so a convolution with a flipped kernel
-passes everywhere but at the border, and where that is padded, there too if the kernel's ends agree. The columns of a
-softmax and the channels of a batch-norm have constant sums, so J'1 = 0, and a pullback that returns zeros passes. A
-random u gives each output a weight of its own.
+passes everywhere but at the border, and there too with enough padding. The columns of a softmax and the channels of a
+batch-norm have constant sums, so J'1 = 0, and a pullback that returns zeros passes. A random u gives each output a
+weight of its own.
 
 **How precise, and which step?** The central difference is off by about h^2 f'''/6 because h is finite, and by about
 1e-16 |f| / h because numbers are rounded. For y = exp(x), worst of three draws:
@@ -28,7 +28,7 @@ random u gives each output a weight of its own.
 In float64 anything near 1e-5 would do. The default, 1e-6, gives nine or ten digits and stays close to x, which matters
 where a function has kinks: no x +- h v may step over a ReLU's zero or change which pixel is the maximum. Choose inputs
 that stay away from kinks and ties; `minidepth.gradient_inputs` makes such inputs. A right gradient then comes out at
-1e-8 or better, a wrong one seldom below 1e-3, and the tolerance of 1e-6 lies between. In float32 the best step would
+1e-7 or better, a wrong one seldom below 1e-3, and the tolerance of 1e-6 lies between. In float32 the best step would
 leave three digits, so checks are done in float64. Inputs are meant to be of size 1 or so; scale the step with them.
 
 **Linear functions** need no step at all. If y = A x + c, then <f(x) - f(0), u> = <x, A'u> up to rounding, near 1e-15:

@@ -1,8 +1,8 @@
 """What the operations are to compute, in plain Python loops: the oracles of the tests.
 
-Nothing is imported from the package, nothing is fast, and every formula is the one of the textbook: one output number at
-a time, with an `if` where the picture ends. Arrays are NumPy's only because tests hold arrays. Sizes, strides and the like
-are pairs (rows, columns).
+Nothing is imported from the package, nothing is fast, and every formula is the one of the textbook: one output number
+at a time, with an `if` where the picture ends. Arrays are NumPy's only because tests hold arrays. Sizes, strides and
+the like are pairs (rows, columns).
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ def _interpolation_taps(place, inputs, outputs, mode, align_corners, scale) -> l
     """(input, weight) pairs of one output along one axis."""
     step = inputs / outputs if scale is None else 1 / scale
     if mode == "nearest":
-        return [(place * inputs // outputs if scale is None else min(math.floor(place * step), inputs - 1), 1.0)]
+        exact = scale is None or outputs in (inputs, 2 * inputs)  # PyTorch's exception
+        return [(place * inputs // outputs if exact else min(math.floor(place * step), inputs - 1), 1.0)]
     if align_corners:
         at = 0.0 if outputs == 1 else place * (inputs - 1) / (outputs - 1)
     else:

@@ -100,8 +100,8 @@ def _along(x: Array, taps: Taps, axis: int) -> Array:
 
 
 def nearest_taps(inputs: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:
-    """u = floor(s r), computed in float32 as PyTorch does: in float64 some pixels would come out one further."""
-    step = np.float32(inputs / outputs if scale is None else 1 / scale)
+    """u = floor(s r) as PyTorch computes it: in float32, and with s = H / R where R is H or 2 H."""
+    step = np.float32(inputs / outputs if scale is None or outputs in (inputs, 2 * inputs) else 1 / scale)
     index = np.minimum(np.arange(outputs, dtype=np.float32) * step, inputs - 1).astype(np.intp)
     return Taps(index[None], np.ones((1, outputs)), inputs)
 

@@ -79,7 +79,7 @@ def test_float32_far_from_zero_loses_nothing() -> None:
         ((2, 3, 4, 4), {"training": True, "weight": Tensor(np.ones(4))}, r"batch_norm: weight must have shape \(3,\)"),
         ((2, 3, 4, 4), {"training": True, "running_mean": np.ones(2)}, r"batch_norm: running_mean must have shape"),
         ((2, 3, 4, 4), {}, r"batch_norm: evaluation needs running_mean and running_var"),
-        ((1, 3, 1, 1), {"training": True}, r"batch_norm: training needs more than one number per channel"),
+        ((1, 3, 1, 1), {"training": True}, r"batch_norm: training needs .* per channel \(x \(1, 3, 1, 1\)\)"),
     ],
 )
 def test_bad_input(shape, options, text) -> None:

@@ -57,11 +57,11 @@ def test_is_the_adjoint_of_conv2d() -> None:
 @pytest.mark.parametrize(
     "arguments, options, text",
     [
-        (((1, 3, 4, 4), (4, 2, 2, 2)), {}, r"conv_transpose2d: x has 3 channels, but weight expects 4 \(x \(1, 3, 4, 4\)"),
+        (((1, 3, 4, 4), (4, 2, 2, 2)), {}, r"conv_transpose2d: x has 3 channels, weight expects 4 \(x \(1, 3, 4, 4\)"),
         (((3, 4, 4), (3, 2, 2, 2)), {}, r"conv_transpose2d: x and weight must have 4 dimensions"),
         (((1, 3, 4, 4), (3, 2, 2, 2), (3,)), {}, r"conv_transpose2d: bias must have shape \(2,\)"),
         (((1, 3, 4, 4), (3, 2, 2, 2)), {"stride": 2, "output_padding": 2}, r"output_padding \(2, 2\) must be smaller"),
-        (((1, 3, 4, 4), (3, 2, 2, 2)), {"padding": 3}, r"conv_transpose2d: padding \(3, 3\) leaves nothing"),
+        (((1, 3, 4, 4), (3, 2, 2, 2)), {"padding": 3}, r"conv_transpose2d: padding \(3, 3\) leaves no output"),
         (((1, 3, 4, 4), (3, 2, 2, 2)), {"stride": 0.5}, r"conv_transpose2d: stride is 0.5"),
         (((1, 3, 4, 4), (3, 2, 2, 2)), {"groups": 2}, r"conv_transpose2d: groups must divide"),
     ],

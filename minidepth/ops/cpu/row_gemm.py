@@ -70,7 +70,7 @@ def grad_weight(grad: Array, x: Array, weight_shape: tuple[int, ...], padding: P
     """grad (N, O, R, S), x (N, C, H, W) -> (O, C, I, J)."""
     (n, out, rows, columns), (_, channels, i_size, j_size) = grad.shape, weight_shape
     tiles = _Tiles(n, rows, channels * j_size * columns * x.itemsize, i_size)
-    parts = np.empty((len(tiles), i_size, out, channels * j_size), x.dtype)  # added up in tile order at the end
+    parts = np.empty((len(tiles), i_size, channels * j_size, out), x.dtype)  # added up in tile order at the end
 
     def tile(index: int) -> None:
         picture, first, last = tiles[index]
@@ -79,11 +79,11 @@ def grad_weight(grad: Array, x: Array, weight_shape: tuple[int, ...], padding: P
         shifts = buffer.reshape(channels * j_size, -1)  # (C*J, rows*S)
         grads = grad[picture, :, first:last].reshape(out, -1)  # (O, rows*S)
         for i in range(i_size):
-            np.matmul(grads, shifts[:, i * columns : i * columns + grads.shape[1]].T, out=parts[index, i])
+            np.matmul(shifts[:, i * columns : i * columns + grads.shape[1]], grads.T, out=parts[index, i])
 
     run_tiles(tile, len(tiles))
-    total = parts.sum(axis=0).reshape(i_size, out, channels, j_size)
-    return np.ascontiguousarray(total.transpose(1, 2, 0, 3))
+    total = parts.sum(axis=0).reshape(i_size, channels, j_size, out)
+    return np.ascontiguousarray(total.transpose(3, 1, 0, 2))
 
 
 class _Tiles:

@@ -6,7 +6,7 @@ run NumPy code side by side. A kernel cuts its work into *tiles* small enough fo
 core would push each other's tiles out of the cache; so BLAS is held to one thread meanwhile, and set back afterwards.
 
 What a tile computes must not depend on which thread runs it. The sizes of tiles depend on shapes alone, and sums over
-tiles are taken in tile order, so results are the same bits whatever the number of threads.
+tiles are taken in tile order, so the results of a tiled kernel are the same bits whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ def thread_count() -> int:
 
 def run_tiles(task: Callable[[int], object], count: int) -> None:
     """Call ``task(0) ... task(count - 1)``, on all cores where there is more than one tile and more than one core."""
-    threads = min(thread_count(), count)
-    if threads <= 1 or getattr(_thread, "is_worker", False):
+    if count <= 1 or getattr(_thread, "is_worker", False):  # a single tile may have all of BLAS's threads
         for tile in range(count):
             task(tile)
         return
@@ -48,7 +47,7 @@ def run_tiles(task: Callable[[int], object], count: int) -> None:
             task(tile)
 
     with _single_threaded_blas():
-        futures = [_pool().submit(work) for _ in range(threads - 1)]
+        futures = [_pool().submit(work) for _ in range(min(thread_count(), count) - 1)]
         try:
             work()
         finally:
@@ -80,6 +79,10 @@ def _pool() -> ThreadPoolExecutor:
         _thread.is_worker = True
 
     return ThreadPoolExecutor(max(1, thread_count() - 1), thread_name_prefix="minidepth", initializer=mark)
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has the pool, but none of its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @cache

@@ -2,10 +2,10 @@
 
 Public: `render`, `RoomView`, `RoomsDataset`.
 
-Every picture is a room of its own, drawn from random numbers. rooms_parts.py says what a room is, rooms_scene.py invents
-one (with rooms_style.py, rooms_furniture.py, rooms_things.py); rooms_cast.py finds what each ray meets, rooms_texture.py
-(with rooms_noise.py) and rooms_light.py colour it, rooms_photo.py takes the picture, rooms_kinect.py spoils the depth the
-way a Kinect does. rooms_view.py puts these together for one picture, rooms_workers.py does it for many on all cores.
+Every picture is a room of its own, drawn from random numbers. rooms_parts.py says what a room is, rooms_scene.py
+invents one (with rooms_style.py, rooms_furniture.py, rooms_things.py); rooms_cast.py finds what each ray meets,
+rooms_texture.py (with rooms_noise.py) and rooms_light.py colour it, rooms_photo.py takes the picture, rooms_kinect.py
+spoils the depth as a Kinect does. rooms_view.py joins these for one picture, rooms_workers.py for many on all cores.
 
 Depth is in metres along the optical axis. A data set is rendered once and kept in a cache folder (rooms_cache.py).
 """

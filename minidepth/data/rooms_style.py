@@ -38,9 +38,10 @@ class Style(NamedTuple):
 
 def tint(rng: Rng, colour: Colour, spread: float = 0.05) -> Colour:
     """A screen colour shifted a little, as linear light."""
-    shift = rng.normal(0, spread) + rng.normal(0, 0.4 * spread, 3)
-    red, green, blue = np.clip(np.asarray(colour) + shift, 0.02, 0.97)
-    return linear((float(red), float(green), float(blue)))
+    lighter = rng.normal(0, spread)
+    shifts = (lighter + rng.normal(0, 0.4 * spread, 3)).tolist()
+    red, green, blue = (min(max(value + shift, 0.02), 0.97) for value, shift in zip(colour, shifts))
+    return linear((red, green, blue))
 
 
 def seed_of(rng: Rng) -> int:

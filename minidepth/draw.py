@@ -77,7 +77,7 @@ def save_samples(path: Path, samples: list[Sample], predictions_m: list[np.ndarr
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
         )  # fmt: skip
     add_scale(figure, grid[:, :3], "depth in m", grid[0, 1].images[0])
-    add_scale(figure, grid[:, 3:], "error in m", grid[0, 3].images[0], extend="both")
+    add_scale(figure, grid[:, 3:], "error in m", grid[0, 3].images[0], share=0.15, extend="both")
     write(figure, path)
 
 
@@ -143,10 +143,12 @@ def show(axes: Axes, values: np.ndarray, colors: str, low: float, high: float, t
     axes.axis("off")
 
 
-def add_scale(figure: Figure, axes: Any, label: str, image: Any = None, extend: str = "neither") -> None:
-    """A colour scale to the right of one or several axes."""
+def add_scale(
+    figure: Figure, axes: Any, label: str, image: Any = None, share: float = 0.05, extend: str = "neither"
+) -> None:
+    """A colour scale to the right of one or several axes, of whose width it takes a share."""
     image = image or axes.images[0]
-    bar = figure.colorbar(image, ax=axes, pad=0.015, fraction=0.05, aspect=30, extend=extend)
+    bar = figure.colorbar(image, ax=axes, pad=share / 4, fraction=share, aspect=30, extend=extend)
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=8)
 

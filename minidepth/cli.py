@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,14 +25,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser(__version__).parse_args(argv)
     try:
-        return COMMANDS[arguments.command](arguments)
+        status = COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()  # here, where a closed pipe can still be caught
+        return status
     except InputError as error:
         return complain(str(error), 2)
     except KeyboardInterrupt as interrupt:
         return complain(str(interrupt) or "stopped", 130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has enough, as in `minidepth summary unet | head`
-        return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still in the buffer goes nowhere
+        return 0  # the reader has enough, as in `minidepth summary unet | head`
     except OSError as error:
         return complain(f"{error.filename or 'file system'}: {error.strerror or error}", 2)
     except MemoryError as error:
@@ -44,6 +47,11 @@ def complain(text: str, status: int) -> int:
     return status
 
 
+def say(text: str) -> None:
+    """Print at once, so that a log file can be followed while the work goes on."""
+    print(text, flush=True)
+
+
 def run_train(arguments: argparse.Namespace) -> int:
     from minidepth.config import TrainConfig, continue_config
     from minidepth.run_folder import read_config
@@ -51,10 +59,10 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     given = {name: value for name, value in vars(arguments).items() if name not in ("command", "resume")}
     if arguments.resume is None:
-        train(TrainConfig(**given))
+        train(TrainConfig(**given), log=say)
     else:
         saved, _ = read_config(Path(arguments.resume))
-        train(continue_config(saved, given, Path(arguments.resume)), resume=arguments.resume)
+        train(continue_config(saved, given, Path(arguments.resume)), log=say, resume=arguments.resume)
     return 0
 
 
@@ -69,7 +77,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
 def run_predict(arguments: argparse.Namespace) -> int:
     from minidepth.predict import predict
 
-    done, problems = predict(arguments.run, arguments.paths, arguments.out, arguments.tta)
+    done, problems = predict(arguments.run, arguments.paths, arguments.out, arguments.tta, log=say)
     if problems:
         return complain(f"{len(problems)} of {len(done) + len(problems)} pictures could not be read", 1)
     return 0
@@ -90,15 +98,15 @@ def run_summary(arguments: argparse.Namespace) -> int:
     from minidepth.models import build
     from minidepth.summary import summarize
 
-    options = {"in_channels": arguments.in_channels, "out_channels": arguments.out_channels}
     model = build(
         arguments.model,
+        in_channels=arguments.in_channels,
+        out_channels=arguments.out_channels,
         base_channels=arguments.base_channels,
         padding=arguments.padding,
         up=arguments.up,
         norm=None if arguments.norm == "none" else arguments.norm,
         rng=0,
-        **options,
     )
     print(summarize(model, arguments.size))
     return 0

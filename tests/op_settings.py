@@ -89,7 +89,7 @@ def _avg_pool2d(rng: np.random.Generator) -> Setting:
 
 def _batch_norm(rng: np.random.Generator) -> Setting:
     channels = _size(rng, 1, 4)
-    x = 2 + 3 * rng.standard_normal((_size(rng, 2, 3), channels, *_pair(rng, 1, 5)))
+    x = 2 + 3 * rng.standard_normal((_size(rng, 2, 3), channels, *_pair(rng, 2, 5)))
     affine = [rng.standard_normal(channels), rng.standard_normal(channels)] if _maybe(rng) else []
     options = {
         "running_mean": rng.standard_normal(channels).tolist(),

@@ -146,7 +146,9 @@ def _interpolation_taps(place, inputs, outputs, mode, align_corners, scale) -> l
     if mode == "nearest":
         exact = scale is None or outputs in (inputs, 2 * inputs)  # PyTorch's exception
         return [(place * inputs // outputs if exact else min(math.floor(place * step), inputs - 1), 1.0)]
-    if align_corners:
+    if inputs == outputs:  # PyTorch's other exception
+        at = float(place)
+    elif align_corners:
         at = 0.0 if outputs == 1 else place * (inputs - 1) / (outputs - 1)
     else:
         at = min(max((place + 0.5) * step - 0.5, 0.0), inputs - 1.0)  # the edge pixel goes on outside the picture

@@ -107,9 +107,14 @@ def nearest_taps(inputs: int, outputs: int, scale: float | None, align_corners: 
 
 
 def bilinear_taps(inputs: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:
-    """The two neighbours of u with weights 1 - f and f; behind the last pixel the last pixel goes on."""
+    """The two neighbours of u with weights 1 - f and f; behind the last pixel the last pixel goes on.
+
+    An axis whose size does not change is left alone, whatever the factor, as in PyTorch.
+    """
     r = np.arange(outputs)
-    if align_corners:
+    if outputs == inputs:
+        u = r.astype(np.float64)
+    elif align_corners:
         u = r * ((inputs - 1) / (outputs - 1)) if outputs > 1 else np.zeros(1)
     else:
         u = np.maximum((inputs / outputs if scale is None else 1 / scale) * (r + 0.5) - 0.5, 0)

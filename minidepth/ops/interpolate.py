@@ -113,7 +113,7 @@ def bilinear_taps(inputs: int, outputs: int, scale: float | None, align_corners:
     """
     r = np.arange(outputs)
     if outputs == inputs:
-        u = r.astype(np.float64)
+        u: Array = r.astype(np.float64)
     elif align_corners:
         u = r * ((inputs - 1) / (outputs - 1)) if outputs > 1 else np.zeros(1)
     else:

@@ -17,6 +17,6 @@ for step, batch in enumerate(batch for epoch in range(3) for batch in rooms.epoc
     if step % 25 == 0:
         print(f"step {step}: loss {error.item():.2f}")
 
-unseen = data.resize_sample(data.open_dataset("rooms", split="test")[1], (64, 80))
+unseen = data.resize_sample(data.open_dataset("rooms", split="test")[3], (64, 80))
 depth_m = network.eval()(Tensor(data.network_input(unseen.image)[None])).numpy()[0, 0]
 draw.save_samples("quickstart.png", [unseen], [depth_m])

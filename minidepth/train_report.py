@@ -42,19 +42,19 @@ def postfix(progress: Progress, clock: EpochClock, total_steps: int) -> str:
 
 def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[str, Any] | None) -> str:
     """Loss and speed of an epoch, and the validation metrics in both averages beside those of the constant guess."""
-    lines = [
+    head = (
         f"{title}  loss {progress.mean_loss:.4f}  {clock.pictures_per_s:.1f} images/s  {clock.elapsed_s:.1f} s "
         f"({clock.wait_share:.1%} of it waiting for data)"
-    ]
+    )
     if scores is None:
-        return lines[0]
+        return head
+    lines = [f"{head}  validation (in brackets: always {scores['guess_m']:.2f} m)"]
     for key, average in AVERAGES.items():
-        network, guess = (
-            f"RMSE {scores[who][key]['rmse_m']:.3f} m  AbsRel {scores[who][key]['abs_rel']:.3f}  "
-            f"log10 {scores[who][key]['log10']:.3f}  delta1 {scores[who][key]['delta1']:.3f}"
-            for who in ("network", "guess")
+        network, guess = scores["network"][key], scores["guess"][key]
+        lines.append(
+            f"  {average:18}  RMSE {network['rmse_m']:.3f} m ({guess['rmse_m']:.3f})"
+            + "".join(f"  {name} {network[name]:.3f} ({guess[name]:.3f})" for name in ("abs_rel", "log10", "delta1"))
         )
-        lines.append(f"  validation, {average:18}  {network}   | always {scores['guess_m']:.2f} m: {guess}")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from run_helpers import silent, small_config, tiny_data
 
-from minidepth import checkpoint, losses, models, run_folder
+from minidepth import Tensor, checkpoint, losses, models, run_folder
 from minidepth.config import TrainConfig, continue_config
 from minidepth.diagnose import first_bad_value
 from minidepth.errors import InputError
@@ -85,8 +85,9 @@ def test_the_log_has_a_row_for_each_epoch_with_both_averages_and_the_guess(finis
 def test_the_report_names_averages_guess_and_the_next_commands(finished):
     folder, said = finished
     assert "20 training and 2 validation frames at 16x16, 3 epochs of 5 batches of 4" in said
-    assert said.count("validation, mean of pictures") == said.count("validation, pooled over pixels") == EPOCHS
-    assert "waiting for data" in said and "always" in said
+    assert said.count("validation (in brackets: always 5.") == EPOCHS
+    assert said.count("mean of pictures    RMSE") == said.count("pooled over pixels  RMSE") == EPOCHS
+    assert said.count("of it waiting for data") == EPOCHS
     assert f"minidepth evaluate {folder} --data" in said
     assert f"minidepth predict {folder} {folder / 'example.png'}" in said
 
@@ -154,7 +155,7 @@ def test_without_validation_the_last_epoch_is_the_best(data, tmp_path):
     folder = train(small_config(data, tmp_path / "run", epochs=2, val_split=0.0), log=lines.append)
     _, meta = checkpoint.load(folder / "best.safetensors")
     assert meta["epoch"] == 2
-    assert "validation," not in "\n".join(lines)
+    assert "validation (" not in "\n".join(lines)
     assert "val_rmse_m" not in run_folder.read_log(folder)[0]
 
 
@@ -202,6 +203,28 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_the_good_weights_stay(data,
         train(small_config(data, tmp_path / "run", epochs=2), log=silent)
     arrays, meta = checkpoint.load(tmp_path / "run" / "last.safetensors")
     assert meta["progress"]["step"] == 5  # the end of the first epoch
+    assert all(np.isfinite(array).all() for array in arrays.values())
+
+
+def test_weights_that_went_bad_in_the_last_step_of_an_epoch_are_not_saved(data, tmp_path, monkeypatch):
+    build, taken = losses.build, []
+
+    def bad_gradient(text):
+        loss = build(text)
+
+        def bad(*arguments):
+            value = loss(*arguments)
+            taken.append(1)
+            factor = np.float32(np.nan if len(taken) == 10 else 1)  # the value stays, its gradient does not
+            return Tensor.from_op("bad", value.data.copy(), (value,), lambda grad: (grad * factor,))
+
+        return bad
+
+    monkeypatch.setattr(losses, "build", bad_gradient)
+    with pytest.raises(InputError, match=r"the weights of down.0.conv1.weight are no longer finite.*last good weights"):
+        train(small_config(data, tmp_path / "run", epochs=2), log=silent)
+    arrays, meta = checkpoint.load(tmp_path / "run" / "last.safetensors")
+    assert meta["progress"]["step"] == 5
     assert all(np.isfinite(array).all() for array in arrays.values())
 
 

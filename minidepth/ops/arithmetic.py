@@ -104,6 +104,10 @@ def matmul(a: Any, b: Any) -> Tensor:
     a, b = as_tensor(a), as_tensor(b)
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
         raise ValueError(f"matmul: inner sizes differ (a {a.shape}, b {b.shape}); needed: (..., M, K) @ (..., K, N)")
+    try:
+        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise ValueError(f"matmul: the sizes before the last two do not broadcast (a {a.shape}, b {b.shape})") from None
     a_shape, b_shape = a.shape, b.shape
     a_rows = a.data[None, :] if a.ndim == 1 else a.data
     b_columns = b.data[:, None] if b.ndim == 1 else b.data

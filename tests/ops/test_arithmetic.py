@@ -96,6 +96,8 @@ def test_bad_input() -> None:
     x = Tensor(np.zeros((2, 3)))
     with pytest.raises(ValueError, match=r"add: shapes \(2, 3\) and \(2,\) do not broadcast; sizes must be equal"):
         x + Tensor(np.zeros(2))
+    with pytest.raises(ValueError, match=r"matmul: .* do not broadcast \(a \(2, 3, 4\), b \(5, 4, 2\)\)"):
+        Tensor(np.ones((2, 3, 4))) @ Tensor(np.ones((5, 4, 2)))
     with pytest.raises(ValueError, match=r"matmul: inner sizes differ \(a \(2, 3\), b \(2, 3\)\)"):
         x @ x
     with pytest.raises(TypeError, match=r"power: the exponent must be a number, not Tensor; use exp\(b \* log\(a\)\)"):

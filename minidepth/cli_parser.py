@@ -69,6 +69,7 @@ def add_train(commands: Any) -> None:
     option("--model", str, "NAME", "the network")
     option("--base-channels", int, "N", "channels of its first level; 64 is the U-Net of the paper")
     option("--norm", str, "NAME", "batch, or none")
+    option("--activation", str, "NAME", "leaky_relu, or relu as in the paper")
     option("--up", str, "NAME", "way up: transposed, bilinear or nearest")
     option("--size", size, "HxW", "height x width at which the network sees the pictures")
     option("--epochs", int, "N", "passes over the training frames")

@@ -33,6 +33,7 @@ class TrainConfig:
     base_channels: int = 16
     """Channels of the first level; every level down doubles them."""
     norm: str = "batch"
+    activation: str = "leaky_relu"
     up: str = "transposed"
     size: tuple[int, int] = (128, 160)
     """Height and width in pixels at which the network sees the pictures."""

@@ -114,6 +114,7 @@ def build_model(config: TrainConfig) -> Module:
             config.model,
             base_channels=config.base_channels,
             norm=None if config.norm == "none" else config.norm,
+            activation=config.activation,
             up=config.up,
             rng=config.seed,
         )

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth.data.rooms_noise import Colour
-from minidepth.data.rooms_parts import Part, Piece
-from minidepth.data.rooms_texture import Material, linear
+from minidepth.data.rooms.noise import Colour
+from minidepth.data.rooms.parts import Part, Piece
+from minidepth.data.rooms.texture import Material, linear
 
 Rng = np.random.Generator
 

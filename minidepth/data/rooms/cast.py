@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.data.rooms_parts import Camera, Part, Piece, Room, intrinsics
+from minidepth.data.rooms.parts import Camera, Part, Piece, Room, intrinsics
 
 Array = np.ndarray
 Rectangle = tuple[slice, slice]

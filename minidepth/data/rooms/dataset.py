@@ -1,14 +1,4 @@
-"""`rooms`: furnished rooms ray-cast in NumPy, so that training needs no download.
-
-Public: `render`, `RoomView`, `RoomsDataset`.
-
-Every picture is a room of its own, drawn from random numbers. rooms_parts.py says what a room is, rooms_scene.py
-invents one (with rooms_style.py, rooms_furniture.py, rooms_things.py); rooms_cast.py finds what each ray meets,
-rooms_texture.py (with rooms_noise.py) and rooms_light.py colour it, rooms_photo.py takes the picture, rooms_kinect.py
-spoils the depth as a Kinect does. rooms_view.py joins these for one picture, rooms_workers.py for many on all cores.
-
-Depth is in metres along the optical axis. A data set is rendered once and kept in a cache folder (rooms_cache.py).
-"""
+"""`RoomsDataset`: rooms rendered once, kept in the cache folder, and served as samples."""
 
 from __future__ import annotations
 
@@ -17,13 +7,11 @@ import threading
 
 import numpy as np
 
-from minidepth.data.rooms_cache import cache_folder, read_frames, renderer_version, write_frames
-from minidepth.data.rooms_view import RoomView, check_size, render, render_room
-from minidepth.data.rooms_workers import Settings, render_frames, stored_frame
+from minidepth.data.rooms.cache import cache_folder, read_frames, renderer_version, write_frames
+from minidepth.data.rooms.view import check_size
+from minidepth.data.rooms.workers import Settings, render_frames, stored_frame
 from minidepth.data.sample import Sample
 from minidepth.errors import InputError
-
-__all__ = ["RoomView", "RoomsDataset", "render", "render_room"]
 
 SPLITS = ("train", "test")
 DEFAULT_COUNT = {"train": 600, "test": 64}
@@ -40,7 +28,7 @@ class RoomsDataset:
         seed: another seed, other rooms.
         split: "train" or "test"; they share no room.
         kinect: depth with a Kinect's holes and noise.
-        cache: keep the frames on disk (rooms_cache.py). Without it they are rendered, each time anew, when asked for.
+        cache: keep the frames on disk (cache.py). Without it they are rendered, each time anew, when asked for.
 
     Depth is rounded to whole millimetres, cached or not; `render` gives it exactly.
     """

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minidepth.data import rooms_furniture as furniture
-from minidepth.data.rooms_noise import Colour
-from minidepth.data.rooms_parts import Camera, Light, Piece, Room, Vector, bounds, camera_at, place
-from minidepth.data.rooms_style import CLOTHS, WOODS, Rng, Style, ball, box, piece, random_style, seed_of, tint
-from minidepth.data.rooms_texture import Material, linear
+from minidepth.data.rooms import furniture
+from minidepth.data.rooms.noise import Colour
+from minidepth.data.rooms.parts import Camera, Light, Piece, Room, Vector, bounds, camera_at, place
+from minidepth.data.rooms.style import CLOTHS, WOODS, Rng, Style, ball, box, piece, random_style, seed_of, tint
+from minidepth.data.rooms.texture import Material, linear
 
 Maker = Callable[[Rng, Style], Piece]
 

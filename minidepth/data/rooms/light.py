@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.data.rooms_cast import FACES, Array, Axes, Hits, TurnedInverse, corners, meet_box, screen_rectangles
-from minidepth.data.rooms_parts import Camera, Light, Part, Room
-from minidepth.data.rooms_texture import Material, albedo
+from minidepth.data.rooms.cast import FACES, Array, Axes, Hits, TurnedInverse, corners, meet_box, screen_rectangles
+from minidepth.data.rooms.parts import Camera, Light, Part, Room
+from minidepth.data.rooms.texture import Material, albedo
 
 PENUMBRA_M = 0.03
 """A ray that crosses less of an obstacle than this is only partly blocked: shadows get soft edges."""

@@ -9,16 +9,18 @@ import math
 import numpy as np
 import pytest
 
-from minidepth.data import rooms, rooms_cache, rooms_workers
 from minidepth.data.rooms import RoomsDataset, render, render_room
-from minidepth.data.rooms_cast import screen_rectangles
-from minidepth.data.rooms_kinect import projector_shadow
-from minidepth.data.rooms_light import _shadow
-from minidepth.data.rooms_noise import noise, pulse
-from minidepth.data.rooms_parts import Light, Part, Piece, Room, camera_at, intrinsics
-from minidepth.data.rooms_photo import antialias
-from minidepth.data.rooms_scene import random_room
-from minidepth.data.rooms_texture import Material
+from minidepth.data.rooms import cache as rooms_cache
+from minidepth.data.rooms import dataset as rooms
+from minidepth.data.rooms import workers as rooms_workers
+from minidepth.data.rooms.cast import screen_rectangles
+from minidepth.data.rooms.kinect import projector_shadow
+from minidepth.data.rooms.light import _shadow
+from minidepth.data.rooms.noise import noise, pulse
+from minidepth.data.rooms.parts import Light, Part, Piece, Room, camera_at, intrinsics
+from minidepth.data.rooms.photo import antialias
+from minidepth.data.rooms.scene import random_room
+from minidepth.data.rooms.texture import Material
 from minidepth.errors import InputError
 
 GREY = Material("paint", (0.5, 0.5, 0.5))

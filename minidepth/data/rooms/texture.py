@@ -4,7 +4,7 @@ A texture is a function of a point on a flat face, in metres: `u` to the right, 
 the face, walls and floors count from a corner), and of `blur`, the width of one pixel on that face in metres.
 It returns the albedo (n, 3), linear light in 0..1. Sizes are real ones, since the size of a brick or a plank tells
 how far away it is.
-Whatever is finer than a pixel fades to its mean (rooms_noise.py).
+Whatever is finer than a pixel fades to its mean (noise.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.data.rooms_noise import Array, Colour, inside, limit, mix, noise, pick, pulse
+from minidepth.data.rooms.noise import Array, Colour, inside, limit, mix, noise, pick, pulse
 
 
 class Material(NamedTuple):

@@ -26,7 +26,7 @@ def frame_type(size: tuple[int, int]) -> np.dtype:
 def renderer_version() -> str:
     """Eight hexadecimal digits that change with any change of the renderer's source."""
     checksum = 0
-    for source in sorted(Path(__file__).parent.glob("rooms*.py")):
+    for source in sorted(Path(__file__).parent.glob("*.py")):
         checksum = zlib.crc32(source.read_bytes(), checksum)
     return f"{checksum:08x}"
 

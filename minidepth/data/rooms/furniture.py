@@ -5,10 +5,10 @@ A piece stands on z = 0 with its back on y = 0 and its middle at x = 0; its fron
 
 from __future__ import annotations
 
-from minidepth.data.rooms_parts import Part, Piece
-from minidepth.data.rooms_style import Rng, Style, ball, box, legs, piece, random_cloth, seed_of, tint
-from minidepth.data.rooms_texture import Material, linear
-from minidepth.data.rooms_things import table_lamp, things
+from minidepth.data.rooms.parts import Part, Piece
+from minidepth.data.rooms.style import Rng, Style, ball, box, legs, piece, random_cloth, seed_of, tint
+from minidepth.data.rooms.texture import Material, linear
+from minidepth.data.rooms.things import table_lamp, things
 
 
 def bed(rng: Rng, style: Style) -> Piece:

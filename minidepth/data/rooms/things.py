@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from minidepth.data.rooms_parts import Part
-from minidepth.data.rooms_style import Rng, Style, ball, box, random_cloth, tint
-from minidepth.data.rooms_texture import Material
+from minidepth.data.rooms.parts import Part
+from minidepth.data.rooms.style import Rng, Style, ball, box, random_cloth, tint
+from minidepth.data.rooms.texture import Material
 
 
 def table_lamp(rng: Rng, style: Style, at: tuple[float, float, float]) -> list[Part]:

@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 
-from minidepth.data.rooms_noise import noise
-from minidepth.data.rooms_parts import NYU_FOCAL, NYU_SIZE
+from minidepth.data.rooms.noise import noise
+from minidepth.data.rooms.parts import NYU_FOCAL, NYU_SIZE
 
 BASELINE_M = 0.075
 RANGE_M = (0.5, 10.0)

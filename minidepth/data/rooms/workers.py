@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.data.rooms_cache import checksum, frame_type
-from minidepth.data.rooms_view import render
+from minidepth.data.rooms.cache import checksum, frame_type
+from minidepth.data.rooms.view import render
 
 FRAMES_WORTH_A_PROCESS = 24
 """Starting Python and NumPy takes about as long as rendering this many frames of 128 x 160."""
@@ -35,7 +35,7 @@ class Settings(NamedTuple):
 
 
 def stored_frame(settings: Settings, i: int) -> np.ndarray:
-    """Frame i as it is stored (rooms_cache.py)."""
+    """Frame i as it is stored (cache.py)."""
     rng = np.random.default_rng([settings.seed, settings.split_number, i])
     view = render(rng, settings.size, settings.kinect)
     frame = np.zeros((), frame_type(settings.size))
@@ -68,9 +68,9 @@ def cores() -> int:
 def _read_block(settings: Settings, block: tuple[int, int], frames: np.ndarray) -> bool:
     """Let another process render frames start..stop into `frames`; False where that went wrong."""
     start, stop = block
-    package_root = str(Path(__file__).resolve().parents[2])
+    package_root = str(Path(__file__).resolve().parents[3])
     path = os.pathsep.join([package_root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "minidepth.data.rooms_workers", json.dumps([settings, start, stop])]
+    command = [sys.executable, "-m", "minidepth.data.rooms.workers", json.dumps([settings, start, stop])]
     into = memoryview(frames[start:stop].view(np.uint8).reshape(-1).data)
     try:
         with subprocess.Popen(

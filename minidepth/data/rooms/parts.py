@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.data.rooms_noise import Colour
-from minidepth.data.rooms_texture import Material
+from minidepth.data.rooms.noise import Colour
+from minidepth.data.rooms.texture import Material
 
 Vector = tuple[float, float, float]
 

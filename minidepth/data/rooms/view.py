@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.data.rooms_cast import Hits, camera_rays, cast
-from minidepth.data.rooms_kinect import kinect_depth
-from minidepth.data.rooms_light import colours, light_on, surface_points
-from minidepth.data.rooms_parts import Camera, Room, intrinsics
-from minidepth.data.rooms_photo import antialias, photograph
-from minidepth.data.rooms_scene import random_room
+from minidepth.data.rooms.cast import Hits, camera_rays, cast
+from minidepth.data.rooms.kinect import kinect_depth
+from minidepth.data.rooms.light import colours, light_on, surface_points
+from minidepth.data.rooms.parts import Camera, Room, intrinsics
+from minidepth.data.rooms.photo import antialias, photograph
+from minidepth.data.rooms.scene import random_room
 from minidepth.errors import InputError
 
 
@@ -33,7 +33,7 @@ class RoomView(NamedTuple):
 def render(rng: np.random.Generator, size: tuple[int, int] = (128, 160), kinect: bool = False) -> RoomView:
     """Invent a room and look into it; `size` is (height, width). Equal generators give equal views.
 
-    The intrinsics are NYU Depth V2's, scaled to the size (`rooms_parts.intrinsics`). With `kinect` the depth has a
+    The intrinsics are NYU Depth V2's, scaled to the size (`parts.intrinsics`). With `kinect` the depth has a
     Kinect's holes and noise; picture, normals and mask stay the same.
     """
     room, camera = random_room(rng)

@@ -53,7 +53,7 @@ def add_train(commands: Any) -> None:
         commands,
         "train",
         "train a network; without options, on procedural rooms in under two minutes",
-        "minidepth train --data nyu_csv --size 128x160 --epochs 30 --loss mse+gradient+normal",
+        "minidepth train --data nyu_csv --size 128x160 --base-channels 16 --epochs 30 --lr 3e-3",
     )
 
     def option(name: str, kind: Any, metavar: str, text: str) -> None:
@@ -70,7 +70,8 @@ def add_train(commands: Any) -> None:
     option("--base-channels", int, "N", "channels of its first level; 64 is the U-Net of the paper")
     option("--norm", str, "NAME", "batch, or none")
     option("--activation", str, "NAME", "leaky_relu, or relu as in the paper")
-    option("--up", str, "NAME", "way up: transposed, bilinear or nearest")
+    option("--up", str, "NAME", "way up: bilinear, nearest, or transposed as in the paper")
+    option("--init", str, "NAME", "first weights: pytorch (smaller), or he as in the paper")
     option("--size", size, "HxW", "height x width at which the network sees the pictures")
     option("--epochs", int, "N", "passes over the training frames")
     option("--batch", int, "N", "frames in a step")

@@ -116,6 +116,7 @@ def build_model(config: TrainConfig) -> Module:
             norm=None if config.norm == "none" else config.norm,
             activation=config.activation,
             up=config.up,
+            init=config.init,
             rng=config.seed,
         )
     except ValueError as error:

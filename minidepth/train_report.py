@@ -12,6 +12,7 @@ from minidepth.metrics import METRICS
 from minidepth.run_folder import BEST, LAST, Progress
 from minidepth.train_parts import Parts
 
+REPORTED = (("rmse_m", "RMSE", " m"), ("abs_rel", "AbsRel", ""), ("log10", "log10", ""), ("delta1", "delta1", ""))
 AVERAGES = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
 
 
@@ -51,10 +52,8 @@ def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[
     lines = [f"{head}  validation (in brackets: always {scores['guess_m']:.2f} m)"]
     for key, average in AVERAGES.items():
         network, guess = scores["network"][key], scores["guess"][key]
-        lines.append(
-            f"  {average:18}  RMSE {network['rmse_m']:.3f} m ({guess['rmse_m']:.3f})"
-            + "".join(f"  {name} {network[name]:.3f} ({guess[name]:.3f})" for name in ("abs_rel", "log10", "delta1"))
-        )
+        pairs = [f"{title} {network[name]:.3f}{unit} ({guess[name]:.3f})" for name, title, unit in REPORTED]
+        lines.append("  ".join([f"  {average:18}", *pairs]))
     return "\n".join(lines)
 
 

@@ -238,6 +238,7 @@ def test_disk_full_at_the_start(complaint, data, tmp_path, monkeypatch):
         ("--augment", "spin", "--augment: "),
         ("--up", "sideways", "up is 'sideways'"),
         ("--activation", "swish", "activation is 'swish'"),
+        ("--init", "zeros", "init is 'zeros'"),
         ("--norm", "layer", "--norm layer: use batch or none"),
         ("--epochs", "0", "--epochs 0: must be at least 1"),
         ("--batch", "0", "--batch 0: must be at least 1"),

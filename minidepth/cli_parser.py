@@ -53,7 +53,7 @@ def add_train(commands: Any) -> None:
         commands,
         "train",
         "train a network; without options, on procedural rooms in under two minutes",
-        "minidepth train --data nyu_csv --size 128x160 --base-channels 16 --epochs 30 --lr 3e-3",
+        "minidepth train --data nyu_csv --size 128x160 --base-channels 16 --epochs 30 --lr 3e-3 --out nyu_run",
     )
 
     def option(name: str, kind: Any, metavar: str, text: str) -> None:

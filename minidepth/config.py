@@ -41,12 +41,12 @@ class TrainConfig:
     """Height and width in pixels at which the network sees the pictures."""
     epochs: int = 16
     batch: int = 8
-    lr: float = 5e-3
+    lr: float = 1e-2
     """Learning rate: the highest one where the schedule varies it."""
     schedule: str = "one-cycle"
     optimizer: str = "adam"
     weight_decay: float = 0.0
-    loss: str = "mse+gradient+normal"
+    loss: str = "mse+gradient"
     augment: str = "flip"
     val_split: float = 0.1
     """Share of the training frames kept for validation, in contiguous blocks; 0 keeps none."""

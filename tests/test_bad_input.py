@@ -13,7 +13,7 @@ from run_helpers import SMALL_OPTIONS, silent, small_config, tiny_data
 
 from minidepth import checkpoint
 from minidepth.cli import main
-from minidepth.run_folder import LAST, read_log
+from minidepth.run_folder import LAST
 from minidepth.train import train
 
 
@@ -97,15 +97,13 @@ def test_a_depth_map_without_a_valid_pixel(complaint, data):
 
 
 @pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (-1.0, "negative")])
-def test_nan_and_negative_depth_are_reported_and_do_not_reach_the_loss(capsys, tmp_path, value, word):
+def test_nan_and_negative_depth(complaint, tmp_path, value, word):
     folder = Path(write_fastdepth(tmp_path / "fast", train=make_frames(10, size=(24, 32))))
     with h5py.File(folder / "train/scene_0001/00002.h5", "r+") as file:
         file["depth"][3, 4] = value
+    line = complaint(*train_words(folder))
+    assert "00002.h5" in line and f"{word} at 1 pixels" in line
     assert main(["data", "verify", str(folder)]) == 1
-    said = capsys.readouterr().out
-    assert "00002.h5" in said and word.lower() in said.lower()
-    run = train(small_config(folder, tmp_path / "run", epochs=1), log=silent)
-    assert all(np.isfinite(value) for value in read_log(run)[0].values())
 
 
 @pytest.mark.parametrize(("size", "fits"), [("20x32", "16x32"), ("33x65", "32x64"), ("3x3", "16x16")])

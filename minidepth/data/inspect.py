@@ -14,7 +14,7 @@ import numpy as np
 
 from minidepth.data.contact_sheet import save_contact_sheet
 from minidepth.data.open import open_splits
-from minidepth.data.sample import MAX_DEPTH_M, Dataset, Sample, StoredFrames, make_sample
+from minidepth.data.sample import MAX_DEPTH_M, Dataset, Sample, StoredFrames
 from minidepth.errors import DataError, InputError
 
 MEASURED_FRAMES = 200
@@ -86,32 +86,21 @@ def verify(path: str | Path) -> Report:
     for split, dataset in open_splits(path).items():
         if not isinstance(dataset, StoredFrames):
             raise InputError(f"{path}: is made on the fly, there are no files to verify")
-        for found in each_frame(functools.partial(frame_problems, dataset), range(len(dataset)), f"verify {split}"):
-            problems += [{"split": split, "problem": problem} for problem in found]
+        for problem in each_frame(functools.partial(frame_problem, dataset), range(len(dataset)), f"verify {split}"):
+            problems += [{"split": split, "problem": problem}] if problem else []
         checked += len(dataset)
     lines = [f"{problem['split']}: {problem['problem']}" for problem in problems]
     lines.append(f"{checked} frames read, {len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'} found")
     return Report({"path": str(path), "frames": checked, "problems": problems}, "\n".join(lines))
 
 
-def frame_problems(dataset: StoredFrames, i: int) -> list[str]:
-    """All that is wrong with one frame, a line each."""
+def frame_problem(dataset: StoredFrames, i: int) -> str | None:
+    """What is wrong with one frame, or None."""
     try:
-        image, depth_m = dataset.read(i)
+        dataset[i]
     except DataError as error:
-        return [str(error)]
-    faults = {
-        "NaN": np.isnan(depth_m),
-        "infinite": np.isinf(depth_m),
-        "negative": depth_m < 0,
-    }
-    counts = {what: int(where.sum()) for what, where in faults.items()}
-    problems = [f"{dataset.source(i)}: depth is {what} at {n} pixels" for what, n in counts.items() if n]
-    try:
-        make_sample(image, depth_m, dataset.source(i))
-    except DataError as error:
-        problems.append(str(error))
-    return problems
+        return str(error)
+    return None
 
 
 def each_frame(function: Callable[[int], Result], frames: Iterable[int], title: str) -> Iterator[Result]:

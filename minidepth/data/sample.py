@@ -1,9 +1,8 @@
 """What a data set gives, a `Sample`, and what the network takes, a `Batch`; here valid and normalised are defined.
 
-A pixel of a depth map is valid where its depth is finite, above 0 and at most `MAX_DEPTH_M` (10 m, where NYU Depth V2
-ends: the 8-bit files write 10 m as 255). The sensor saw nothing at 0. A NaN or a negative depth is a fault of the file:
-`minidepth data verify` reports it, reading takes the pixel as invalid. Depth is 0 at every invalid pixel, so no NaN
-gets past this file.
+A pixel of a depth map is valid where its depth is above 0 and at most `MAX_DEPTH_M` (10 m, where NYU Depth V2 ends: the
+8-bit files write 10 m as 255). The sensor saw nothing at 0. Depth is 0 at every invalid pixel of a sample. A NaN, an
+infinite or a negative depth means nothing in any of these formats: the file is damaged, and reading it is an error.
 """
 
 from __future__ import annotations
@@ -93,10 +92,10 @@ def valid_depth(depth_m: np.ndarray) -> np.ndarray:
 
 
 def make_sample(image: np.ndarray, depth_m: np.ndarray, source: str) -> Sample:
-    """The sample of a picture and a depth map in metres, which may hold NaN; `source` begins the errors.
+    """The sample of a picture and a depth map in metres; `source` begins the errors.
 
     Raises:
-        DataError: sizes differ, or no pixel is valid.
+        DataError: sizes differ, a depth is NaN, infinite or negative, or no pixel is valid.
     """
     if image.shape[:2] != depth_m.shape:
         (height, width), (depth_height, depth_width) = image.shape[:2], depth_m.shape
@@ -104,12 +103,15 @@ def make_sample(image: np.ndarray, depth_m: np.ndarray, source: str) -> Sample:
             f"{source}: the picture is {height}x{width}, but the depth map is {depth_height}x{depth_width}"
             " (height x width); they must be of one size"
         )
+    nearest_m, farthest_m = float(depth_m.min()), float(depth_m.max())  # a NaN anywhere makes both NaN
+    if not (nearest_m >= 0 and farthest_m < np.inf):
+        faults = {"NaN": np.isnan(depth_m), "infinite": np.isinf(depth_m), "negative": depth_m < 0}
+        counts = ", ".join(f"{what} at {where.sum()} pixels" for what, where in faults.items() if where.any())
+        raise DataError(f"{source}: depth is {counts}; the file is damaged, for where depth is missing it is 0")
     valid = valid_depth(depth_m)
     if not valid.any():
-        finite = depth_m[np.isfinite(depth_m)]
-        found = f"{finite.min():g} to {finite.max():g} m" if finite.size else "nothing finite"
         raise DataError(
-            f"{source}: the depth map has no valid pixel (found {found};"
+            f"{source}: the depth map has no valid pixel (found {nearest_m:g} to {farthest_m:g} m;"
             f" valid is above 0 and at most {MAX_DEPTH_M:g} m)"
         )
     return Sample(image, np.where(valid, depth_m, np.float32(0)), valid)

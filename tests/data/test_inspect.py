@@ -113,9 +113,8 @@ def test_verify_finds_nan_infinite_and_negative_depth(tmp_path):
     write_h5(root / "train/scene_0001/00002.h5", picture=np.zeros(3))
     texts = [problem["problem"].split("/")[-1] for problem in verify(root).data["problems"]]
     assert texts == [
-        "00001.h5: depth is NaN at 3 pixels",
-        "00001.h5: depth is infinite at 1 pixels",
-        "00001.h5: depth is negative at 2 pixels",
+        "00001.h5: depth is NaN at 3 pixels, infinite at 1 pixels, negative at 2 pixels; the file is damaged, for where"
+        " depth is missing it is 0",
         "00002.h5: no dataset rgb and no depth in the file; keys found: picture",
     ]
 

@@ -72,13 +72,12 @@ def test_threads_may_share_it(path):
         np.testing.assert_array_equal(sample.depth_m, metres(make_frames(6)[i]))
 
 
-def test_nan_and_negative_depth_are_invalid(path):
+def test_nan_and_negative_depth_name_the_frame(path):
     with h5py.File(path, "a") as file:
-        file["depths"][2, 3, 4] = np.nan  # x = 3, y = 4
+        file["depths"][2, 3, 4] = np.nan
         file["depths"][2, 5, 6] = -1
-    sample = open_dataset(path)[2]
-    assert not sample.valid[4, 3] and not sample.valid[6, 5] and sample.valid.sum() == sample.valid.size - 2
-    assert sample.depth_m[4, 3] == sample.depth_m[6, 5] == 0
+    with pytest.raises(DataError, match=r"nyu\.mat.* frame 2: depth is NaN at 1 pixels, negative at 1 pixels"):
+        open_dataset(path)[2]
 
 
 def test_missing_keys_and_wrong_shapes(tmp_path):

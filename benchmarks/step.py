@@ -12,17 +12,14 @@ resident memory of the whole process.
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 from measure import Case
+from results import machine, write_between_markers
 
 HERE = Path(__file__).parent
 CASES = (
@@ -42,10 +39,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each competitor gets its turn (default 5)")
     parser.add_argument("--no-write", action="store_true", help="print only, leave RESULTS.md as it is")
     options = parser.parse_args()
-    text = machine() + "".join(table(case, compete(case, options.rounds), options.rounds) for case in CASES)
+    text = machine("numpy", "torch") + "".join(
+        table(case, compete(case, options.rounds), options.rounds) for case in CASES
+    )
     print(text)
     if not options.no_write:
-        write_between_markers(HERE / "RESULTS.md", "step", text)
+        write_between_markers("step", text)
 
 
 def compete(case: Case, rounds: int) -> dict[str, list[dict[str, float]]]:
@@ -74,26 +73,6 @@ def table(case: Case, results: dict[str, list[dict[str, float]]], rounds: int) -
         ours, *theirs = medians.values()
         lines.append(f"| {title} | {' | '.join(cells)} | {ours / theirs[0]:.2f} | {ours / min(theirs):.2f} |")
     return "\n".join(lines) + "\n\n"
-
-
-def machine() -> str:
-    """What was measured on, and when."""
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "torch"))
-    today = datetime.date.today().isoformat()
-    return f"{today}, {cores} cores of {cpu}, Python {platform.python_version()}, {versions}, float32.\n\n"
-
-
-def write_between_markers(path: Path, name: str, text: str) -> None:
-    """Replace what stands between ``<!-- name -->`` and ``<!-- /name -->`` in a Markdown file."""
-    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
-    _, _, after = rest.partition(end)
-    path.write_text(before + begin + text.rstrip() + "\n" + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class TrainConfig:
     """The smaller first weights: with batch-norm behind them the same learning rate then turns them faster."""
     size: tuple[int, int] = (64, 80)
     """Height and width in pixels at which the network sees the pictures."""
-    epochs: int = 16
+    epochs: int = 8
     batch: int = 8
     lr: float = 1e-2
     """Learning rate: the highest one where the schedule varies it."""

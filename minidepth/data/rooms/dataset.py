@@ -14,7 +14,7 @@ from minidepth.data.sample import Sample
 from minidepth.errors import InputError
 
 SPLITS = ("train", "test")
-DEFAULT_COUNT = {"train": 600, "test": 64}
+DEFAULT_COUNT = {"train": 1200, "test": 64}
 
 log = logging.getLogger("minidepth")
 
@@ -23,7 +23,7 @@ class RoomsDataset:
     """Rooms rendered once and cached; frame i depends on (seed, split, i, size, kinect) only.
 
     Args:
-        count: frames; 600 for "train" and 64 for "test" unless given.
+        count: frames; 1200 for "train" and 64 for "test" unless given.
         size: (height, width).
         seed: another seed, other rooms.
         split: "train" or "test"; they share no room.

@@ -347,7 +347,7 @@ def test_samples_and_messages(cache):
 
 
 def test_default_counts():
-    assert len(RoomsDataset()) == 600 and len(RoomsDataset(split="test")) == 64
+    assert len(RoomsDataset()) == 1200 and len(RoomsDataset(split="test")) == 64
 
 
 def test_depth_is_rounded_to_millimetres(cache):

@@ -83,7 +83,8 @@ def test_a_single_number_keeps_the_dtype(op, dtype) -> None:
 
 
 def test_float32_sum_of_many() -> None:
-    assert ops.mean(Tensor(np.full(10_000_000, 0.1, np.float32))).item() == pytest.approx(0.1, rel=1e-6)
+    """Added one by one they would be 9 % off; how close pairwise sums come depends on the version of NumPy."""
+    assert ops.mean(Tensor(np.full(10_000_000, 0.1, np.float32))).item() == pytest.approx(0.1, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_single_number_keeps_the_dtype(op, dtype) -> None:
 
 def test_float32_sum_of_many() -> None:
     """Added one by one they would be 9 % off; how close pairwise sums come depends on the version of NumPy."""
-    assert ops.mean(Tensor(np.full(10_000_000, 0.1, np.float32))).item() == pytest.approx(0.1, rel=1e-5)
+    assert ops.mean(Tensor(np.full(10_000_000, 0.1, np.float32))).item() == pytest.approx(0.1, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,6 @@ class Node:
         pullback, sources = self.pullback, self.sources
         self.pullback = self.sources = None
         grads = pullback(grad)
-        del pullback  # its captured activations are freed here, before the parents' pullbacks allocate theirs
         if len(grads) != len(sources):
             raise RuntimeError(f"{self.op}: the pullback returned {len(grads)} gradients for {len(sources)} parents")
         for position, (source, parent_grad) in enumerate(zip(sources, grads)):

@@ -28,6 +28,7 @@ import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
+from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_tiles, scratch
 
 
@@ -74,7 +75,7 @@ def batch_norm(
 @kernel
 def forward(x: Array, scale: Array, shift: Array, eps: float) -> tuple[Array, Array, Array]:
     """y, and mean and var (C,) of the batch; the variance is taken about the mean, so nothing cancels."""
-    y = np.empty_like(x)
+    y = pool.empty_like(x)
     mean, var = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
     count = x.size // x.shape[1]
 
@@ -96,7 +97,7 @@ def normalise(x: Array, mean: Array, var: Array, scale: Array, shift: Array, eps
     """y with given statistics: one multiplication and one addition per number."""
     factor = scale / np.sqrt(var + x.dtype.type(eps))
     offset = shift - mean * factor
-    y = np.empty_like(x)
+    y = pool.empty_like(x)
 
     def tile(channels: slice) -> None:
         np.multiply(x[:, channels], _column(factor[channels], x.ndim), out=y[:, channels])
@@ -111,7 +112,7 @@ def backward(
     grad: Array, x: Array, mean: Array, var: Array, scale: Array, eps: float, training: bool
 ) -> tuple[Array, Array, Array]:
     """dL/dx, dL/dweight, dL/dbias: the sums of the last two are what the first one needs."""
-    result = np.empty_like(x)
+    result = pool.empty_like(x)
     grad_scale, grad_shift = np.empty_like(scale), np.empty_like(scale)
     inverse_std = 1 / np.sqrt(var + x.dtype.type(eps))
     count = x.size // x.shape[1]

@@ -27,7 +27,7 @@ import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
-from minidepth.ops.cpu import row_gemm
+from minidepth.ops.cpu import pool, row_gemm
 from minidepth.ops.cpu.threads import run_tiles
 
 Pair = tuple[int, int]
@@ -77,7 +77,7 @@ def forward(
     if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
         return row_gemm.forward(x, weight, bias, padding)
     size = output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
-    y = np.empty((len(x), len(weight), *size), x.dtype)
+    y = pool.empty((len(x), len(weight), *size), x.dtype)
 
     def picture(n: int) -> None:
         y[n] = plain_forward(x[n : n + 1], weight, bias, stride, padding, dilation, groups)[0]
@@ -93,7 +93,7 @@ def grad_x(
     """The adjoint of the convolution in x: every output hands its gradient to all inputs it looked at."""
     if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
         return row_gemm.grad_x(grad, weight, padding)
-    result = np.empty(x_shape, grad.dtype)
+    result = pool.empty(x_shape, grad.dtype)
 
     def picture(n: int) -> None:
         result[n] = plain_grad_x(grad[n : n + 1], weight, (1, *x_shape[1:]), stride, padding, dilation, groups)[0]
@@ -109,7 +109,7 @@ def grad_weight(
     """The adjoint of the convolution in the weight: gradient times patches, summed over pictures and positions."""
     if row_gemm.fits(weight_shape, stride, padding, dilation, groups):
         return row_gemm.grad_weight(grad, x, weight_shape, padding)
-    parts = np.empty((len(x), *weight_shape), x.dtype)
+    parts = pool.empty((len(x), *weight_shape), x.dtype)
 
     def picture(n: int) -> None:
         parts[n] = plain_grad_weight(grad[n : n + 1], x[n : n + 1], weight_shape, stride, padding, dilation, groups)
@@ -152,9 +152,9 @@ def im2col(x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair,
     """x (N, C, H, W) -> patches (N, G, K, R*S): column r*S + c holds what the kernel meets at output (r, c)."""
     (n, channels, height, width), (i_size, j_size) = x.shape, weight_shape[2:]
     rows, columns = output_size("conv2d", x.shape, weight_shape, stride, padding, dilation)
-    padded = np.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), x.dtype)
+    padded = pool.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), x.dtype)
     padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width] = x
-    patches = np.empty((n, channels, i_size, j_size, rows, columns), x.dtype)
+    patches = pool.empty((n, channels, i_size, j_size, rows, columns), x.dtype)
     for i in range(i_size):
         for j in range(j_size):
             patches[:, :, i, j] = padded[_tap(i, j, rows, columns, stride, dilation)]
@@ -173,7 +173,7 @@ def col2im(
     (n, channels, height, width), (i_size, j_size) = x_shape, weight_shape[2:]
     rows, columns = output_size("conv2d", x_shape, weight_shape, stride, padding, dilation)
     patches = patches.reshape(n, channels, i_size, j_size, rows, columns)
-    padded = np.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), patches.dtype)
+    padded = pool.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), patches.dtype)
     for i in range(i_size):
         for j in range(j_size):
             padded[_tap(i, j, rows, columns, stride, dilation)] += patches[:, :, i, j]

@@ -24,6 +24,7 @@ import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
+from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_slices
 
 Pair = tuple[int, int]
@@ -71,7 +72,7 @@ def resample(x: Array, rows: Taps, columns: Taps) -> Array:
     """(N, C, H, W) -> (N, C, R, S), a few planes at a time: what lies between the two axes stays in the cache."""
     planes = x.reshape(-1, *x.shape[2:])
     height, width = rows.place.shape[1], columns.place.shape[1]
-    y = np.empty((len(planes), height, width), x.dtype)
+    y = pool.empty((len(planes), height, width), x.dtype)
 
     def tile(part: slice) -> None:
         if width > x.shape[3]:  # the axis that shrinks, or grows less, first: fewer numbers in between

@@ -16,6 +16,7 @@ import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
+from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import run_slices
 
 
@@ -40,7 +41,7 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 def forward(x: Array, slope: float) -> Array:
     """max(x, slope x), which is the same thing for slopes up to 1."""
     x = np.asarray(x, order="C")
-    y = np.empty_like(x)
+    y = pool.empty_like(x)
     x_flat, y_flat = x.reshape(-1), y.reshape(-1)
 
     def tile(part: slice) -> None:
@@ -55,7 +56,7 @@ def forward(x: Array, slope: float) -> Array:
 def grad_x(grad: Array, y: Array, slope: float) -> Array:
     """dL/dy, times slope where y is not positive."""
     grad = np.asarray(grad, order="C")
-    result = np.empty_like(grad)
+    result = pool.empty_like(grad)
     grad_flat, y_flat, result_flat = grad.reshape(-1), y.reshape(-1), result.reshape(-1)
 
     def tile(part: slice) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
+from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_tiles, scratch
 
 
@@ -50,7 +51,7 @@ def max_pool2d(
 @kernel
 def forward(x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair) -> tuple[Array, Array]:
     """y (N, C, R, Q) and the number of the tap that won, i * J + j, in the smallest integer type that holds it."""
-    y = np.empty((*x.shape[:2], *size), x.dtype)
+    y = pool.empty((*x.shape[:2], *size), x.dtype)
     winner = np.zeros(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.uint32)
     x = _padded(x, window, stride, padding, dilation, size)
 
@@ -86,7 +87,7 @@ def grad_x(
     """Each output's gradient goes to the tap that won."""
     size = (grad.shape[2], grad.shape[3])
     height, width = _padded_size(x_shape, window, stride, padding, dilation, size)
-    result = np.zeros((*x_shape[:2], height, width), grad.dtype)
+    result = pool.zeros((*x_shape[:2], height, width), grad.dtype)
     apart = stride[0] >= window[0] and stride[1] >= window[1] and dilation == (1, 1)
 
     def tile(planes: tuple[int, slice]) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minidepth.backend import Array
+from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import run_tiles, scratch
 
 Pair = tuple[int, int]
@@ -41,7 +42,7 @@ def forward(x: Array, weight: Array, bias: Array | None, padding: Pair) -> Array
     """x (N, C, H, W), weight (O, C, I, J) -> y (N, O, R, S)."""
     (n, channels, height, width), (out, _, i_size, j_size) = x.shape, weight.shape
     rows, columns = height + 2 * padding[0] - i_size + 1, width + 2 * padding[1] - j_size + 1
-    y = np.empty((n, out, rows, columns), x.dtype)
+    y = pool.empty((n, out, rows, columns), x.dtype)
     kernels = np.ascontiguousarray(weight.transpose(0, 2, 1, 3)).reshape(out, -1)  # (O, I*C*J)
     tiles = _Tiles(n, rows, channels * j_size * columns * x.itemsize, i_size)
 
@@ -70,7 +71,7 @@ def grad_weight(grad: Array, x: Array, weight_shape: tuple[int, ...], padding: P
     """grad (N, O, R, S), x (N, C, H, W) -> (O, C, I, J)."""
     (n, out, rows, columns), (_, channels, i_size, j_size) = grad.shape, weight_shape
     tiles = _Tiles(n, rows, channels * j_size * columns * x.itemsize, i_size)
-    parts = np.empty((len(tiles), i_size, channels * j_size, out), x.dtype)  # added up in tile order at the end
+    parts = pool.empty((len(tiles), i_size, channels * j_size, out), x.dtype)  # added up in tile order at the end
 
     def tile(index: int) -> None:
         picture, first, last = tiles[index]

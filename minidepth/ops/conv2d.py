@@ -27,7 +27,8 @@ import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
-from minidepth.ops.cpu import pool, row_gemm
+from minidepth.ops.cpu import pool
+from minidepth.ops.cpu.paths import choose
 from minidepth.ops.cpu.threads import run_tiles
 
 Pair = tuple[int, int]
@@ -74,8 +75,8 @@ def forward(
     x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """weight times patches, plus bias."""
-    if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
-        return row_gemm.forward(x, weight, bias, padding)
+    if path := choose(x.shape, weight.shape, stride, padding, dilation, groups):
+        return path.forward(x, weight, bias, stride, padding, dilation, groups)
     size = output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
     y = pool.empty((len(x), len(weight), *size), x.dtype)
 
@@ -91,8 +92,8 @@ def grad_x(
     grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """The adjoint of the convolution in x: every output hands its gradient to all inputs it looked at."""
-    if row_gemm.fits(weight.shape, stride, padding, dilation, groups):
-        return row_gemm.grad_x(grad, weight, padding)
+    if path := choose(x_shape, weight.shape, stride, padding, dilation, groups):
+        return path.grad_x(grad, weight, x_shape, stride, padding, dilation, groups)
     result = pool.empty(x_shape, grad.dtype)
 
     def picture(n: int) -> None:
@@ -107,8 +108,8 @@ def grad_weight(
     grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """The adjoint of the convolution in the weight: gradient times patches, summed over pictures and positions."""
-    if row_gemm.fits(weight_shape, stride, padding, dilation, groups):
-        return row_gemm.grad_weight(grad, x, weight_shape, padding)
+    if path := choose(x.shape, weight_shape, stride, padding, dilation, groups):
+        return path.grad_weight(grad, x, weight_shape, stride, padding, dilation, groups)
     parts = pool.empty((len(x), *weight_shape), x.dtype)
 
     def picture(n: int) -> None:

@@ -32,13 +32,9 @@ BUFFER_BYTES = 1 << 21
 MOST_ROWS = 32
 
 
-def fits(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> bool:
-    """Whether a convolution is of the kind computed here."""
-    inside = padding[0] < weight_shape[2] and padding[1] < weight_shape[3]
-    return stride == (1, 1) and dilation == (1, 1) and groups == 1 and inside
-
-
-def forward(x: Array, weight: Array, bias: Array | None, padding: Pair) -> Array:
+def forward(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
     """x (N, C, H, W), weight (O, C, I, J) -> y (N, O, R, S)."""
     (n, channels, height, width), (out, _, i_size, j_size) = x.shape, weight.shape
     rows, columns = height + 2 * padding[0] - i_size + 1, width + 2 * padding[1] - j_size + 1
@@ -61,13 +57,18 @@ def forward(x: Array, weight: Array, bias: Array | None, padding: Pair) -> Array
     return y
 
 
-def grad_x(grad: Array, weight: Array, padding: Pair) -> Array:
+def grad_x(
+    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
     """grad (N, O, R, S), weight (O, C, I, J) -> (N, C, H, W)."""
     flipped = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, I, J)
-    return forward(grad, flipped, None, (weight.shape[2] - 1 - padding[0], weight.shape[3] - 1 - padding[1]))
+    padding = (weight.shape[2] - 1 - padding[0], weight.shape[3] - 1 - padding[1])
+    return forward(grad, flipped, None, stride, padding, dilation, groups)
 
 
-def grad_weight(grad: Array, x: Array, weight_shape: tuple[int, ...], padding: Pair) -> Array:
+def grad_weight(
+    grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
     """grad (N, O, R, S), x (N, C, H, W) -> (O, C, I, J)."""
     (n, out, rows, columns), (_, channels, i_size, j_size) = grad.shape, weight_shape
     tiles = _Tiles(n, rows, channels * j_size * columns * x.itemsize, i_size)

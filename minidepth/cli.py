@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return complain(f"{error.filename or 'file system'}: {error.strerror or error}", 2)
     except MemoryError as error:
-        return complain(f"out of memory ({error}); use a smaller --batch or --size", 2)
+        return complain(f"out of memory ({error}); use a smaller --batch or --size, or --recompute", 2)
 
 
 def complain(text: str, status: int) -> int:

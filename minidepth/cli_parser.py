@@ -85,6 +85,10 @@ def add_train(commands: Any) -> None:
     option("--seed", int, "N", "everything random follows from it")
     option("--workers", int, "N", "threads that read frames")
     option("--device", str, "NAME", "auto, cpu or cuda")
+    command.add_argument(
+        "--recompute", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS,
+        help="compute levels of the network twice in place of keeping them: less memory, more time, the same weights",
+    )  # fmt: skip
     folder = command.add_mutually_exclusive_group()
     folder.add_argument(
         "--out", metavar="DIR", default=argparse.SUPPRESS, help="run folder to make (default: runs/<data set>-<n>)"

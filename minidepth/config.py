@@ -15,8 +15,8 @@ MIN_DEPTH_M = 1e-3
 MAX_DEPTH_M = 10.0
 """Predictions are clamped to this range before they are scored or written: the range of the NYU protocol."""
 
-MAY_CHANGE_ON_RESUME = ("workers", "device", "data")
-"""Where the data lies and how many threads read it do not change the numbers; everything else does."""
+MAY_CHANGE_ON_RESUME = ("workers", "device", "data", "recompute")
+"""Where the data lies, how many threads read it and what is computed twice do not change the numbers; the rest does."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class TrainConfig:
     seed: int = 0
     workers: int = 2
     device: str = "auto"
+    recompute: bool = False
+    """Compute each level of the network once more in backward in place of keeping it: less memory, more time."""
     out: str | None = None
     """The run folder; None makes a fresh ``runs/<data set>-<n>``."""
 

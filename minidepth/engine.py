@@ -35,13 +35,20 @@ _next_order = itertools.count()
 
 
 @contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside ``with no_grad():``, or in a function decorated with ``@no_grad()``, results remember nothing."""
-    token = _grad_enabled.set(False)
+def set_grad_enabled(mode: bool) -> Iterator[None]:
+    """Whether results remember how they were made, for as long as the ``with`` block runs."""
+    token = _grad_enabled.set(mode)
     try:
         yield
     finally:
         _grad_enabled.reset(token)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside ``with no_grad():``, or in a function decorated with ``@no_grad()``, results remember nothing."""
+    with set_grad_enabled(False):
+        yield
 
 
 class Node:
@@ -155,9 +162,9 @@ class Tensor:
             del node, total
 
     def _accumulate(self, grad: Array) -> None:
-        """Add to `.grad`, which must be writable, contiguous and shared with nothing: hence the copy."""
+        """Add to `.grad`, which must be writable, contiguous and shared with nothing: hence a new array, grad + 0."""
         if self.grad is None:
-            self.grad = xp(grad).array(grad, order="C", copy=True)
+            self.grad = _plus(grad, 0)
         else:
             self.grad += grad
 
@@ -242,18 +249,20 @@ Source = Node | Tensor | None
 
 
 class _Sum:
-    """A gradient that is being added up; it is changed in place only once it is an array made here."""
+    """A gradient that is being added up. Others may still hold its parts, so every sum is a new array."""
 
-    __slots__ = ("grad", "node", "own")
+    __slots__ = ("grad", "node")
 
     def __init__(self, node: Node, grad: Array) -> None:
-        self.node, self.grad, self.own = node, grad, False
+        self.node, self.grad = node, grad
 
     def add(self, part: Array) -> None:
-        if self.own:
-            self.grad += part
-        else:
-            self.grad, self.own = self.grad + part, True
+        self.grad = _plus(self.grad, part)
+
+
+def _plus(a: Array, b: Array | int) -> Array:
+    """a + b as an operation computes it: contiguous, on all cores, and in memory that was used before."""
+    return (Tensor(a) + b).data
 
 
 def _float_array(data: Any) -> Array:

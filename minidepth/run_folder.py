@@ -118,6 +118,7 @@ def build_model(config: TrainConfig) -> Module:
             up=config.up,
             init=config.init,
             rng=config.seed,
+            recompute=config.recompute,
         )
     except ValueError as error:
         raise InputError(f"--model {config.model}: {error}") from None

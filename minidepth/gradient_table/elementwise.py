@@ -1,4 +1,4 @@
-"""Rows for arithmetic, functions of single numbers, reductions, and moving numbers about."""
+"""Rows for arithmetic, functions of single numbers, reductions, moving numbers about, and computing them twice."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from minidepth import ops
 from minidepth.backend import Array
+from minidepth.engine import Tensor
 from minidepth.gradient_inputs import away_from, distinct, positive
 from minidepth.gradient_table.row import Input, Row, linear, nonlinear
 
@@ -20,6 +21,7 @@ def rows() -> Iterator[Row]:
     yield from functions()
     yield from reductions()
     yield from moves()
+    yield from computed_twice()
 
 
 def arithmetic() -> Iterator[Row]:
@@ -98,6 +100,21 @@ def moves() -> Iterator[Row]:
     for mode in ("constant", "replicate", "reflect"):
         yield from linear("pad", mode, lambda x, mode=mode: ops.pad(x, (1, 2, 2, 0), mode=mode), (1, 2, 4, 5))
     yield from linear("pad", "constant 3", lambda x: ops.pad(x, (0, 1), value=3.0), (2, 3))
+
+
+def computed_twice() -> Iterator[Row]:
+    """A part of a computation that backward runs once more."""
+
+    def part(x: Tensor, w: Tensor) -> Tensor:
+        return ops.tanh(x @ w) * x
+
+    def part_of_a_part(x: Tensor, w: Tensor) -> Tensor:
+        return part(ops.recompute(part, x, w), w)
+
+    shapes = (3, 4), (4, 4)
+    yield from nonlinear("recompute", "two inputs", lambda x, w: ops.recompute(part, x, w), *shapes)
+    yield from nonlinear("recompute", "w from outside", lambda x, w: ops.recompute(lambda x: part(x, w), x), *shapes)
+    yield from nonlinear("recompute", "one in another", lambda x, w: ops.recompute(part_of_a_part, x, w), *shapes)
 
 
 def _positive(*shape: int) -> Input:

@@ -37,6 +37,7 @@ def rows() -> Iterator[Row]:
     yield _row("valid padding: the paper's", PAPER, (1, 2, 20, 22))
     yield _row("batch-norm, bilinear", {**BATCH, **LEAKY, "up": "bilinear"}, (2, 2, 8, 12))
     yield _row("batch-norm, nearest", {**BATCH, "up": "nearest"}, (2, 2, 8, 12))
+    yield _row("batch-norm, computed twice", {**BATCH, **LEAKY, "recompute": True}, (2, 2, 8, 12))
 
 
 def _row(setting: str, options: dict[str, Any], shape: tuple[int, ...]) -> Row:

@@ -16,6 +16,9 @@ level up undoes it. With ``padding="valid"``, 64 base channels and depth 4 it is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from minidepth import ops
@@ -60,6 +63,8 @@ class UNet(Module):
         activation: ``"relu"``, or ``"leaky_relu"`` with `negative_slope`.
         init: ``"he"`` (the paper's) or ``"pytorch"``, see nn/init.py.
         rng: the generator, or seed, that the first weights are drawn from.
+        recompute: keep less for backward and compute each level once more there: the same gradients, from less memory
+            in more time.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class UNet(Module):
         negative_slope: float = 0.01,
         init: str = "he",
         rng: Rng = None,
+        recompute: bool = False,
     ) -> None:
         chosen = {"padding": padding, "up": up, "norm": norm, "activation": activation, "init": init}
         numbers = {"in_channels": in_channels, "out_channels": out_channels, "base_channels": base_channels}
@@ -87,7 +93,7 @@ class UNet(Module):
 
         widths = [base_channels * 2**level for level in range(depth + 1)]
         self.in_channels, self.out_channels, self.padding, self.depth = in_channels, out_channels, padding, depth
-        self.multiple = 2**depth
+        self.multiple, self.recompute = 2**depth, recompute
         self.down = ModuleList(double_conv(n_in, n) for n_in, n in zip([in_channels, *widths], widths[:-1]))
         self.pool = MaxPool2d(2)
         self.bottom = double_conv(widths[-2], widths[-1])
@@ -100,13 +106,21 @@ class UNet(Module):
         self.check_input(x)
         skips = []
         for down in self.down:
-            x = down(x)
+            x = self.run(down, x)
             skips.append(x)
             x = self.pool(x)
-        x = self.bottom(x)
+        x = self.run(self.bottom, x)
         for up, merge in zip(self.up, self.merge):
-            x = merge(self.join(skips.pop(), up(x)))
+            x = self.run(partial(self.way_up, up, merge), skips.pop(), x)
         return self.head(x)
+
+    def way_up(self, up: Module, merge: Module, skip: Tensor, x: Tensor) -> Tensor:
+        """One level: what comes from below enlarged, put beside the skip connection, and convolved twice."""
+        return merge(self.join(skip, up(x)))
+
+    def run(self, level: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """``level(*inputs)``, keeping its inputs alone for backward where the network was made with ``recompute``."""
+        return ops.recompute(level, *inputs) if self.recompute else level(*inputs)
 
     def check_input(self, x: Tensor) -> None:
         """Raise InputError unless `x` is (N, in_channels, H, W) with a height and width that this network can take."""

@@ -12,6 +12,7 @@ from minidepth import ops
 from minidepth.engine import Tensor
 from minidepth.nn.init import Rng, conv_weight_and_bias
 from minidepth.nn.module import Buffer, Module, Parameter
+from minidepth.ops.recompute import is_second_run
 
 Pair = int | tuple[int, int]
 
@@ -114,7 +115,7 @@ class BatchNorm2d(Module):
         self.num_batches_tracked = Buffer(np.array(0, np.int64))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
+        if self.training and not is_second_run():
             self.num_batches_tracked.data += 1
         mean, var = self.running_mean.data, self.running_var.data
         return ops.batch_norm(x, mean, var, self.weight, self.bias, self.training, self.momentum, self.eps)

@@ -21,6 +21,7 @@ from minidepth.ops.pointwise import log as log
 from minidepth.ops.pointwise import maximum as maximum
 from minidepth.ops.pointwise import minimum as minimum
 from minidepth.ops.pointwise import sqrt as sqrt
+from minidepth.ops.recompute import recompute as recompute
 from minidepth.ops.reductions import max as max
 from minidepth.ops.reductions import mean as mean
 from minidepth.ops.reductions import min as min

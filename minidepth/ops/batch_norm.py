@@ -30,6 +30,7 @@ from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_tiles, scratch
+from minidepth.ops.recompute import is_second_run
 
 
 def batch_norm(
@@ -56,7 +57,7 @@ def batch_norm(
     count = x.size // x.shape[1]
     if training or running_mean is None or running_var is None:
         y, mean, var = forward(x.data, scale, shift, eps)
-        if running_mean is not None and running_var is not None:
+        if running_mean is not None and running_var is not None and not is_second_run():
             running_mean += momentum * (mean - running_mean)
             running_var += momentum * (var * (count / (count - 1)) - running_var)
     else:

@@ -1,4 +1,4 @@
-"""RESULTS.md: what was measured on, and where a program's text goes."""
+"""RESULTS.md: what was measured on, how a table is written, and where a program's text and plot go."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import statistics
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+COLORS = {
+    "minidepth": "#c0392b",
+    "PyTorch": "#2c3e50",
+    "PyTorch, channels last": "#7f9bb3",
+    "DeZero": "#d9a441",
+    "Chainer": "#7a9e5b",
+}
 
 
-def machine(*packages: str) -> str:
+def machine(*packages: str, others: Iterable[str] = ()) -> str:
     """Date, processor, cores and versions, and whatever the environment tells OpenBLAS."""
     cpu = platform.processor()
     if Path("/proc/cpuinfo").exists():
@@ -19,9 +28,27 @@ def machine(*packages: str) -> str:
         cpu = names[0].partition(":")[2].strip() if names else cpu
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    versions += [version for version in others if version not in versions]
     hints = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("OPENBLAS_")]
     facts = [datetime.date.today().isoformat(), f"{cores} cores of {cpu}", f"Python {platform.python_version()}"]
     return ", ".join([*facts, *versions, *hints, "float32"]) + ".\n\n"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, and an empty line."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines) + "\n"
+
+
+def number(value: float) -> str:
+    """Three digits, or all that stand before the point: 5.43, 54.3, 5,430."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def median_and_range(values: Sequence[float]) -> str:
+    """ "529 (507 to 533)"."""
+    spread = f" ({number(min(values))} to {number(max(values))})" if len(values) > 1 else ""
+    return number(statistics.median(values)) + spread
 
 
 def write_between_markers(name: str, text: str) -> None:

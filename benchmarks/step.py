@@ -1,78 +1,105 @@
-"""A training step and an inference of the U-Net: minidepth against PyTorch, by turns, each in a process of its own.
+"""A training step and an inference of the U-Net: minidepth, PyTorch, DeZero and Chainer by turns, a process for each.
 
     pip install torch            # the CPU build
-    python benchmarks/step.py    # about 4 minutes on 2 cores; --rounds 1 for a quick look
+    python benchmarks/step.py    # about 10 minutes on 2 cores; --quick shows in one that everything runs
 
-One round starts each competitor once; a process warms up, times a few steps and gives their median. Rounds follow each
-other, so that a machine that slows down for a while slows everyone down. Printed and written to RESULTS.md: the median
-over the rounds with the range, the ratio to PyTorch's default memory format and to the better of its two, and the peak
-resident memory of the whole process.
+DeZero and Chainer need an old NumPy; where they are missing the table says how to install them. Name their interpreter:
+
+    python benchmarks/step.py --python-for chainer=/path/to/bin/python --python-for dezero=/path/to/bin/python
+
+One round starts each competitor once (the slow two in every third round); a process warms up, times a few steps and
+gives their median. Rounds follow each other, so that a machine that slows down for a while slows everyone down. All
+begin with the same weights and pictures, and the run ends with an error if their losses differ before or after the
+first step. Printed and written to RESULTS.md, with the plot step.png: the median over the rounds with the range, the
+ratio to the better of PyTorch's two memory formats, and the peak resident memory of the whole process.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import dataclasses
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
+from compete import COMPETITORS, Competitor, Rows, add_python_for, arguments, find_competitors
 from measure import Case
-from results import machine, write_between_markers
+from results import COLORS, machine, median_and_range, table, write_between_markers
 
-HERE = Path(__file__).parent
 CASES = (
     Case(base=16, norm=True, batch=4, height=240, width=320, steps=5),
     Case(base=64, norm=False, batch=2, height=240, width=320, steps=2),
 )
-COMPETITORS = {
-    "minidepth": ("unet_minidepth.py",),
-    "PyTorch": ("unet_torch.py", "contiguous_format"),
-    "PyTorch, channels last": ("unet_torch.py", "channels_last"),
-}
+QUICK = (
+    Case(base=4, norm=True, batch=2, height=48, width=64, steps=3),
+    Case(base=8, norm=False, batch=1, height=48, width=64, steps=2),
+)
 QUANTITIES = {"step_ms": "training step, ms", "inference_ms": "inference, ms", "peak_mib": "peak memory of a step, MiB"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time minidepth against PyTorch on the U-Net.")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each competitor gets its turn (default 5)")
-    parser.add_argument("--no-write", action="store_true", help="print only, leave RESULTS.md as it is")
+    parser = arguments("Time minidepth against PyTorch, DeZero and Chainer on the U-Net.", rounds=5)
+    add_python_for(parser)
     options = parser.parse_args()
-    text = machine("numpy", "torch") + "".join(
-        table(case, compete(case, options.rounds), options.rounds) for case in CASES
-    )
+    taking_part = find_competitors(options.python_for)
+    rounds = 1 if options.quick else options.rounds
+    results = {}
+    for case in QUICK if options.quick else CASES:
+        results[case] = taking_part.by_turns(
+            lambda competitor, case=case: command(competitor, case), rounds, case.title()
+        )
+    text = machine("numpy", others=taking_part.versions.values())
+    text += "".join(case_table(case, rows, rounds) for case, rows in results.items()) + taking_part.note()
     print(text)
     if not options.no_write:
         write_between_markers("step", text)
+        plot(results, Path(__file__).parent / "step.png")
 
 
-def compete(case: Case, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """competitor -> one measurement per round."""
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in COMPETITORS}
-    for turn in range(rounds):
-        for name, (program, *arguments) in COMPETITORS.items():
-            command = [sys.executable, str(HERE / program), case.to_json(), *arguments]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                sys.exit(f"{name} failed:\n{done.stderr}")
-            results[name].append(json.loads(done.stdout))
-            print(f"{case.title()}: round {turn + 1}, {name}: {done.stdout.strip()}", file=sys.stderr)
-    return results
+def command(competitor: Competitor, case: Case) -> list[str]:
+    case = dataclasses.replace(case, steps=1) if competitor.slow else case
+    return [f"unet_{competitor.package}.py", case.to_json(), competitor.argument]
 
 
-def table(case: Case, results: dict[str, list[dict[str, float]]], rounds: int) -> str:
-    lines = [f"### {case.title()}, {rounds} rounds", "", "| | " + " | ".join(results) + " | ratio | to the better |"]
-    lines.append("|---" * (len(results) + 3) + "|")
-    for key, title in QUANTITIES.items():
-        medians, cells = {}, []
-        for name, rows in results.items():
-            values = [row[key] for row in rows]
-            medians[name] = statistics.median(values)
-            cells.append(f"{medians[name]:,.0f} ({min(values):,.0f} to {max(values):,.0f})")
-        ours, *theirs = medians.values()
-        lines.append(f"| {title} | {' | '.join(cells)} | {ours / theirs[0]:.2f} | {ours / min(theirs):.2f} |")
-    return "\n".join(lines) + "\n\n"
+def ratios(rows: Rows, key: str) -> dict[str, float]:
+    """Competitor -> its median over that of the better of PyTorch's two formats; empty without PyTorch."""
+    medians = {title: statistics.median(row[key] for row in measured) for title, measured in rows.items()}
+    torch = [medians[c.title] for c in COMPETITORS if c.package == "torch" and c.title in medians]
+    return {title: median / min(torch) for title, median in medians.items()} if torch else {}
+
+
+def case_table(case: Case, rows: Rows, rounds: int) -> str:
+    header = [""]
+    for title in QUANTITIES.values():
+        header += [title, "ratio"]
+    lines = []
+    for competitor in COMPETITORS:
+        cells = [competitor.title]
+        for key in QUANTITIES:
+            values = [row[key] for row in rows.get(competitor.title, [])]
+            ratio = ratios(rows, key).get(competitor.title)
+            cells += [median_and_range(values) if values else "absent", "" if ratio is None else f"{ratio:.2f}"]
+        lines.append(cells)
+    return f"### {case.title()}, {rounds} round{'s' * (rounds > 1)}\n\n" + table(header, lines)
+
+
+def plot(results: dict[Case, Rows], path: Path) -> None:
+    """Bars of the ratios, a panel for each case; 1 is PyTorch at its better."""
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, len(results), figsize=(11, 3.6), sharey=True, layout="constrained")
+    names = ["training step", "inference", "peak memory"]
+    for panel, (case, rows) in zip(panels, results.items()):
+        for place, title in enumerate(rows):
+            offsets = [group + 0.16 * (place - (len(rows) - 1) / 2) for group in range(len(QUANTITIES))]
+            values = [ratios(rows, key).get(title, 0.0) for key in QUANTITIES]
+            bars = panel.bar(offsets, values, width=0.15, color=COLORS[title], label=title)
+            panel.bar_label(bars, [f"{value:.2g}" for value in values], fontsize=7)
+        panel.axhline(1, color="black", linewidth=0.8)
+        panel.set(yscale="log", title=case.title(), xticks=range(len(names)), xticklabels=names)
+        panel.title.set_fontsize(9)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("ratio to the better of\nPyTorch's two formats")
+    panels[0].legend(fontsize=8, frameon=False)
+    figure.savefig(path, dpi=100)
 
 
 if __name__ == "__main__":

@@ -61,11 +61,13 @@ def conv2d(
     x_kept = x.data if weight.requires_grad else None  # x is needed for dL/dweight alone
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
-        return (
-            grad_x(grad, weight_data, x_shape, stride, padding, dilation, groups) if need_x else None,
-            None if x_kept is None else grad_weight(grad, x_kept, weight_shape, stride, padding, dilation, groups),
-            grad.sum(axis=(0, 2, 3)) if need_bias else None,
-        )
+        settings = (stride, padding, dilation, groups)
+        if need_x and x_kept is not None:
+            for_x, for_weight = backward(grad, x_kept, weight_data, *settings)
+        else:
+            for_x = grad_x(grad, weight_data, x_shape, *settings) if need_x else None
+            for_weight = None if x_kept is None else grad_weight(grad, x_kept, weight_shape, *settings)
+        return for_x, for_weight, grad.sum(axis=(0, 2, 3)) if need_bias else None
 
     return Tensor.from_op("conv2d", y, (x, weight, bias), pullback)
 
@@ -117,6 +119,21 @@ def grad_weight(
 
     run_tiles(picture, len(x))
     return parts.sum(axis=0)
+
+
+@kernel
+def backward(
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> tuple[Array, Array]:
+    """`grad_x` and `grad_weight` together, as some ways of computing them share a part of the work."""
+    path = choose(x.shape, weight.shape, stride, padding, dilation, groups)
+    if hasattr(path, "backward"):
+        both: tuple[Array, Array] = path.backward(grad, x, weight, stride, padding, dilation, groups)
+        return both
+    return (
+        grad_x(grad, weight, x.shape, stride, padding, dilation, groups),
+        grad_weight(grad, x, weight.shape, stride, padding, dilation, groups),
+    )
 
 
 def plain_forward(

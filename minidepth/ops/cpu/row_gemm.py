@@ -9,8 +9,9 @@
    and uses it again. The products are written straight to their place in y.
 
 The gradient in x is the same convolution of dL/dy with the kernel flipped and its channels exchanged, padded by
-kernel - 1 - padding. The gradient in the weight takes the buffer as (C, J, rows, S): shifted by whole rows, it gives
-the I row shifts of the kernel, again without a further copy.
+kernel - 1 - padding. The gradient in the weight needs the same patches of dL/dy, times x: so `backward` fills one buffer
+for both. `grad_weight` alone takes a buffer of x as (C, J, rows, S): shifted by whole rows, it gives the I row shifts
+of the kernel, again without a further copy.
 
 Cost: J copies in place of I*J, and the same multiply-adds as im2col.
 Source: the row view is MEC, Cho and Brand, "Memory-efficient convolution for deep neural network" (2017).
@@ -30,6 +31,9 @@ Pair = tuple[int, int]
 BUFFER_BYTES = 1 << 21
 """Size of a tile's buffer. Twice a core's cache measured best: fewer and larger products make up for the misses."""
 MOST_ROWS = 32
+UNPACKED = 1_000_000
+"""OpenBLAS packs its operands into blocks for products of more multiplications than that; for thin ones that is slow."""
+FEWEST_COLUMNS = 60
 
 
 def forward(
@@ -46,10 +50,8 @@ def forward(
         picture, first, last = tiles[index]
         buffer = scratch("rows", (last - first + i_size - 1, channels, j_size, columns), x.dtype)
         _fill(buffer.transpose(2, 1, 0, 3), x[picture], first - padding[0], padding[1])
-        row_step, _, j_step, step = buffer.strides
-        patches = as_strided(buffer, (last - first, i_size * channels * j_size, columns), (row_step, j_step, step))
         result = y[picture, :, first:last]  # (O, rows, S)
-        np.matmul(kernels, patches, out=result.transpose(1, 0, 2))
+        _multiply(kernels, _patches(buffer, i_size), result)
         if bias is not None:
             result += bias[:, None, None]
 
@@ -86,6 +88,55 @@ def grad_weight(
     run_tiles(tile, len(tiles))
     total = parts.sum(axis=0).reshape(i_size, channels, j_size, out)
     return np.ascontiguousarray(total.transpose(3, 1, 0, 2))
+
+
+def backward(
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> tuple[Array, Array]:
+    """Both gradients from one buffer of dL/dy: dx[r] = kernels patches[r], and dL/dkernels = sum over r of x[r] patches[r]^T."""
+    (n, out, _, _), (_, channels, i_size, j_size), (height, width) = grad.shape, weight.shape, x.shape[2:]
+    kernels = np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(1, 2, 0, 3)).reshape(channels, -1)  # (C, I*O*J)
+    padding = (i_size - 1 - padding[0], j_size - 1 - padding[1])
+    result = pool.empty(x.shape, x.dtype)
+    tiles = _Tiles(n, height, out * j_size * width * x.itemsize, i_size)
+    parts = pool.empty((len(tiles), kernels.shape[1], channels), x.dtype)  # added up in tile order at the end
+
+    def tile(index: int) -> None:
+        picture, first, last = tiles[index]
+        buffer = scratch("rows", (last - first + i_size - 1, out, j_size, width), x.dtype)
+        _fill(buffer.transpose(2, 1, 0, 3), grad[picture], first - padding[0], padding[1])
+        patches = _patches(buffer, i_size)
+        _multiply(kernels, patches, result[picture, :, first:last])
+        rows = scratch("products", (last - first, *parts.shape[1:]), x.dtype)
+        np.matmul(patches, x[picture, :, first:last].transpose(1, 2, 0), out=rows)
+        np.sum(rows, axis=0, out=parts[index])
+
+    run_tiles(tile, len(tiles))
+    total = parts.sum(axis=0).reshape(i_size, out, j_size, channels)[::-1, :, ::-1]
+    return result, np.ascontiguousarray(total.transpose(1, 3, 0, 2))
+
+
+def _patches(buffer: Array, i_size: int) -> Array:
+    """The patch matrices of all rows, (rows, I*C*J, S), as a view of buffer (rows + I - 1, C, J, S)."""
+    rows, channels, j_size, columns = buffer.shape
+    row_step, _, j_step, step = buffer.strides
+    return as_strided(buffer, (rows - i_size + 1, i_size * channels * j_size, columns), (row_step, j_step, step))
+
+
+def _multiply(kernels: Array, patches: Array, y: Array) -> None:
+    """y (O, rows, S) = kernels (O, K) times patches (rows, K, S), so many columns at a time that BLAS skips packing."""
+    (rows, k, columns), (o_step, r_step, s_step) = patches.shape, y.strides
+    cuts = -(-len(kernels) * k * columns // UNPACKED)
+    while columns % cuts:
+        cuts += 1
+    if columns // cuts < FEWEST_COLUMNS:
+        cuts = 1
+    shape, (row_step, k_step, step) = (rows, cuts, k, columns // cuts), patches.strides
+    np.matmul(
+        kernels,
+        as_strided(patches, shape, (row_step, step * shape[3], k_step, step)),
+        out=as_strided(y, (rows, cuts, len(y), shape[3]), (r_step, s_step * shape[3], o_step, s_step)),
+    )
 
 
 class _Tiles:

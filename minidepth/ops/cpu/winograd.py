@@ -121,7 +121,9 @@ def forward(
     return y
 
 
-def backward(grad: Array, x: Array, weight: Array, m: int = 4) -> tuple[Array, Array]:
+def backward(
+    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int, m: int = 4
+) -> tuple[Array, Array]:
     """dL/dx (N, C, H, W) and dL/dweight (O, C, 3, 3) from grad (N, O, H, W)."""
     (n, channels, height, width), out, dtype = x.shape, len(weight), x.dtype
     strips, u = Strips(n, channels + out, height, width, x.itemsize, m), transform_kernel(weight, m)
@@ -196,4 +198,4 @@ def grad_weight(
     grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """dL/dweight alone."""
-    return backward(grad, x, np.zeros(weight_shape, x.dtype))[1]
+    return backward(grad, x, np.zeros(weight_shape, x.dtype), stride, padding, dilation, groups)[1]

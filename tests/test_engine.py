@@ -138,6 +138,18 @@ class TestInvariants:
         np.testing.assert_array_equal(given, [1.0])
         np.testing.assert_array_equal(x.grad, [4.0])
 
+    def test_a_sum_of_parts_of_any_layout(self):
+        x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+        y = double(x)
+        whole = np.arange(18.0).reshape(6, 3)
+        for part in (whole[::3], whole[1::3], np.broadcast_to(whole[0], (2, 3)), whole.T.copy().T[4:]):
+            y = Tensor.from_op("hand over", y.data, (y, y), lambda grad, part=part: (grad, part))
+        kept = whole.copy()
+        y.backward(np.zeros((2, 3)))
+        parts = whole[::3] + whole[1::3] + whole[0] + whole[4:]
+        np.testing.assert_array_equal(x.grad, 2 * parts)
+        np.testing.assert_array_equal(whole, kept)
+
     @pytest.mark.parametrize(
         ("wrong", "text"),
         [

@@ -18,13 +18,11 @@ Sources: Nair and Hinton (2010) for relu; Krizhevsky, "Convolutional deep belief
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
-from minidepth.ops.cpu.threads import run_slices
+from minidepth.ops.cpu.elementwise import elementwise
 
 
 def relu(x: Tensor) -> Tensor:
@@ -53,12 +51,12 @@ def tanh(x: Tensor) -> Tensor:
 
 @kernel
 def relu_forward(x: Array) -> Array:
-    return _by_tiles(lambda x, out: np.maximum(x, 0, out=out), x)
+    return elementwise(lambda x, out: np.maximum(x, 0, out=out), x)
 
 
 @kernel
 def relu_grad_x(grad: Array, y: Array) -> Array:
-    return _by_tiles(lambda grad, y, out: np.multiply(grad, y > 0, out=out), grad, y)
+    return elementwise(lambda grad, y, out: np.multiply(grad, y > 0, out=out), grad, y)
 
 
 @kernel
@@ -67,12 +65,12 @@ def relu6_forward(x: Array) -> Array:
         np.maximum(x, 0, out=out)
         np.minimum(out, 6, out=out)
 
-    return _by_tiles(tile, x)
+    return elementwise(tile, x)
 
 
 @kernel
 def relu6_grad_x(grad: Array, y: Array) -> Array:
-    return _by_tiles(lambda grad, y, out: np.multiply(grad, (y > 0) & (y < 6), out=out), grad, y)
+    return elementwise(lambda grad, y, out: np.multiply(grad, (y > 0) & (y < 6), out=out), grad, y)
 
 
 @kernel
@@ -83,7 +81,7 @@ def sigmoid_forward(x: Array) -> Array:
         e = np.exp(-np.abs(x))
         np.divide(np.where(x >= 0, 1, e), 1 + e, out=out)
 
-    return _by_tiles(tile, x)
+    return elementwise(tile, x)
 
 
 @kernel
@@ -93,12 +91,12 @@ def sigmoid_grad_x(grad: Array, y: Array) -> Array:
         out *= y
         out *= grad
 
-    return _by_tiles(tile, grad, y)
+    return elementwise(tile, grad, y)
 
 
 @kernel
 def tanh_forward(x: Array) -> Array:
-    return _by_tiles(lambda x, out: np.tanh(x, out=out), x)
+    return elementwise(lambda x, out: np.tanh(x, out=out), x)
 
 
 @kernel
@@ -108,12 +106,4 @@ def tanh_grad_x(grad: Array, y: Array) -> Array:
         np.subtract(1, out, out=out)
         out *= grad
 
-    return _by_tiles(tile, grad, y)
-
-
-def _by_tiles(tile: Callable[..., object], *arrays: Array) -> Array:
-    """A new array like the first, filled by ``tile(part of each array..., out=part of the result)`` on all cores."""
-    result = np.empty(arrays[0].shape, arrays[0].dtype)
-    flat = [np.asarray(array, order="C").reshape(-1) for array in (*arrays, result)]
-    run_slices(lambda part: tile(*(array[part] for array in flat[:-1]), out=flat[-1][part]), result.size)
-    return result
+    return elementwise(tile, grad, y)

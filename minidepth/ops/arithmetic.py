@@ -14,6 +14,7 @@ a @ b      g b^T               a^T g
 =========  ==================  ==================
 
 Where a or b was broadcast, its gradient is the sum over the positions it was copied to (`unbroadcast`).
+``elementwise(np.add, a, b)`` is a + b on arrays, on all cores where they are large.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 
 from minidepth.backend import Array
 from minidepth.engine import Tensor, as_tensor, unbroadcast
+from minidepth.ops.cpu.elementwise import elementwise
 
 
 def add(a: Any, b: Any) -> Tensor:
@@ -34,7 +36,7 @@ def add(a: Any, b: Any) -> Tensor:
     def pullback(grad: Array) -> tuple[Array | None, ...]:
         return fit_a(grad) if need_a else None, fit_b(grad) if need_b else None
 
-    return Tensor.from_op("add", a.data + b.data, (a, b), pullback)
+    return Tensor.from_op("add", elementwise(np.add, a.data, b.data), (a, b), pullback)
 
 
 def subtract(a: Any, b: Any) -> Tensor:
@@ -43,9 +45,9 @@ def subtract(a: Any, b: Any) -> Tensor:
     need_a, need_b, fit_a, fit_b = a.requires_grad, b.requires_grad, _fit(a), _fit(b)
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
-        return fit_a(grad) if need_a else None, fit_b(-grad) if need_b else None
+        return fit_a(grad) if need_a else None, fit_b(elementwise(np.negative, grad)) if need_b else None
 
-    return Tensor.from_op("subtract", a.data - b.data, (a, b), pullback)
+    return Tensor.from_op("subtract", elementwise(np.subtract, a.data, b.data), (a, b), pullback)
 
 
 def multiply(a: Any, b: Any) -> Tensor:
@@ -57,24 +59,24 @@ def multiply(a: Any, b: Any) -> Tensor:
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
         return (
-            None if b_kept is None else fit_a(grad * b_kept),
-            None if a_kept is None else fit_b(grad * a_kept),
+            None if b_kept is None else fit_a(elementwise(np.multiply, grad, b_kept)),
+            None if a_kept is None else fit_b(elementwise(np.multiply, grad, a_kept)),
         )
 
-    return Tensor.from_op("multiply", a.data * b.data, (a, b), pullback)
+    return Tensor.from_op("multiply", elementwise(np.multiply, a.data, b.data), (a, b), pullback)
 
 
 def divide(a: Any, b: Any) -> Tensor:
     """a / b element by element, broadcast like NumPy."""
     a, b = _pair("divide", a, b)
     need_a, fit_a, fit_b = a.requires_grad, _fit(a), _fit(b)
-    y = a.data / b.data
+    y = elementwise(np.divide, a.data, b.data)
     divisor = b.data
     y_kept = y if b.requires_grad else None
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
-        g = grad / divisor
-        return fit_a(g) if need_a else None, None if y_kept is None else fit_b(-g * y_kept)
+        g = elementwise(np.divide, grad, divisor)
+        return fit_a(g) if need_a else None, None if y_kept is None else fit_b(elementwise(np.multiply, -g, y_kept))
 
     return Tensor.from_op("divide", y, (a, b), pullback)
 

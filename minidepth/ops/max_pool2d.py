@@ -5,21 +5,23 @@
     dL/dx gets dL/dy at the place of each window's maximum, the first in reading order where several are equal (as in
     PyTorch), and adds up where windows overlap.
 
-Backward keeps, for each output, the number of the tap (i, j) that won: one byte in place of the whole input.
+Backward keeps, for each output, the number of the tap (i, j) that won: one byte in place of the whole input. Where no
+gradient is wanted it is not worked out. The usual windows of 2x2 go backward through `ops/cpu/unpool_2x2.py`, whose
+oracle the kernel here is.
+
 Cost: I*J comparisons per output. Source: Zhou and Chellapilla (1988); PyTorch's definition of the sizes.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
-from minidepth.ops.cpu import pool
-from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_tiles, scratch
+from minidepth.ops.cpu import pool, unpool_2x2
+from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS, Block, run_blocks
+from minidepth.ops.cpu.threads import scratch
 
 
 def max_pool2d(
@@ -39,7 +41,7 @@ def max_pool2d(
     stride = window if stride is None else pair("max_pool2d", "stride", stride)
     padding, dilation = pair("max_pool2d", "padding", padding, 0), pair("max_pool2d", "dilation", dilation)
     size = pool_size("max_pool2d", x.shape, window, stride, padding, dilation, ceil_mode)
-    y, winner = forward(x.data, window, stride, padding, dilation, size)
+    y, winner = forward(x.data, window, stride, padding, dilation, size, x.requires_grad)
     x_shape = x.shape
 
     def pullback(grad: Array) -> tuple[Array]:
@@ -49,28 +51,32 @@ def max_pool2d(
 
 
 @kernel
-def forward(x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair) -> tuple[Array, Array]:
+def forward(
+    x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair, need_winner: bool = True
+) -> tuple[Array, Array | None]:
     """y (N, C, R, Q) and the number of the tap that won, i * J + j, in the smallest integer type that holds it."""
     y = pool.empty((*x.shape[:2], *size), x.dtype)
-    winner = np.zeros(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.uint32)
+    winner = pool.empty(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.uint32) if need_winner else None
     x = _padded(x, window, stride, padding, dilation, size)
+    first, *others = [x[tap] for tap in _taps(window, stride, dilation, size)]  # each (N, C, R, Q)
 
-    def tile(planes: tuple[int, slice]) -> None:
-        best, who = y[planes], winner[planes]  # (c, R, Q)
+    def task(block: Block) -> None:
+        best = y[block]
         value = scratch("value", best.shape, x.dtype)
-        better = scratch("better", best.shape, np.dtype(bool))
-        number = scratch("number", best.shape, winner.dtype)
-        for k, tap in enumerate(_taps(window, stride, dilation, size)):
-            np.copyto(value, x[planes][tap])  # every stride-th number; the rest then runs on numbers side by side
-            if k == 0:
-                best[...] = value
-                continue
-            np.greater(value, best, out=better)
+        np.copyto(best, first[block])
+        if winner is not None:
+            who, better = winner[block], scratch("better", best.shape, np.dtype(np.uint8))
+            number = scratch("number", best.shape, winner.dtype)
+            who.fill(0)
+        for k, tap in enumerate(others, start=1):
+            np.copyto(value, tap[block])  # every stride-th number; the rest then runs on numbers side by side
+            if winner is not None:
+                np.greater(value, best, out=better.view(bool))
+                np.multiply(better, winner.dtype.type(k), out=number)
+                np.maximum(who, number, out=who)  # k only grows, so the larger number is the later winner
             np.maximum(best, value, out=best)
-            np.multiply(better, winner.dtype.type(k), out=number)
-            np.maximum(who, number, out=who)  # k only grows, so the larger number is the later winner
 
-    _run_planes(tile, y.shape)
+    run_blocks(task, y.shape)
     return y, winner
 
 
@@ -85,20 +91,20 @@ def grad_x(
     dilation: Pair,
 ) -> Array:
     """Each output's gradient goes to the tap that won."""
+    if window == stride == (2, 2) and dilation == (1, 1) and unpool_2x2.fits(grad, x_shape):
+        return unpool_2x2.grad_x(grad, winner)
     size = (grad.shape[2], grad.shape[3])
     height, width = _padded_size(x_shape, window, stride, padding, dilation, size)
     result = pool.zeros((*x_shape[:2], height, width), grad.dtype)
-    apart = stride[0] >= window[0] and stride[1] >= window[1] and dilation == (1, 1)
+    places = [result[tap] for tap in _taps(window, stride, dilation, size)]  # each (N, C, R, Q)
 
-    def tile(planes: tuple[int, slice]) -> None:
-        for k, tap in enumerate(_taps(window, stride, dilation, size)):
-            place = result[planes][tap]  # (c, R, Q)
-            if apart:  # nothing to add to
-                np.multiply(grad[planes], winner[planes] == k, out=place)
-            else:
-                place += grad[planes] * (winner[planes] == k)
+    def task(planes: Block) -> None:  # whole planes: windows that overlap add to the same places
+        share = scratch("share", grad[planes].shape, grad.dtype)
+        for k, place in enumerate(places):
+            np.multiply(grad[planes], winner[planes] == k, out=share)
+            place[planes] += share
 
-    _run_planes(tile, grad.shape)
+    run_blocks(task, grad.shape[:2], BLOCK_ELEMENTS // (size[0] * size[1]))
     inside = result[:, :, padding[0] : padding[0] + x_shape[2], padding[1] : padding[1] + x_shape[3]]
     return np.ascontiguousarray(inside)
 
@@ -124,17 +130,11 @@ def pool_size(
     return size[0], size[1]
 
 
-def _run_planes(tile: Callable[[tuple[int, slice]], None], y_shape: tuple[int, ...]) -> None:
-    """Call `tile` with (picture, slice of channels), as many channels at a time as make a tile of the usual size."""
-    step = max(1, TILE_ELEMENTS // (y_shape[2] * y_shape[3]))
-    blocks = [(n, slice(c, c + step)) for n in range(y_shape[0]) for c in range(0, y_shape[1], step)]
-    run_tiles(lambda index: tile(blocks[index]), len(blocks))
-
-
-def _taps(window: Pair, stride: Pair, dilation: Pair, size: Pair) -> list[tuple[slice, slice, slice]]:
+def _taps(window: Pair, stride: Pair, dilation: Pair, size: Pair) -> list[tuple[slice, ...]]:
     """For each tap (i, j) in reading order, where it lies in the padded picture for all outputs at once."""
     return [
         (
+            slice(None),
             slice(None),
             slice(i * dilation[0], i * dilation[0] + stride[0] * (size[0] - 1) + 1, stride[0]),
             slice(j * dilation[1], j * dilation[1] + stride[1] * (size[1] - 1) + 1, stride[1]),

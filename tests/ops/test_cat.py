@@ -31,16 +31,29 @@ def test_oracle_and_gradient(dim) -> None:
     assert_linear(lambda a, b: cat([a, b], dim), *arrays[:2])
 
 
-def test_gradients_keep_nothing_else_alive() -> None:
+@pytest.mark.parametrize("dim", [0, 1, 3])
+def test_arrays_larger_than_a_block(dim) -> None:
+    shapes = [[3, 4, 250, 180] for _ in range(2)]  # 2**17 numbers make a block, here 540,000 and more an array
+    shapes[1][dim] += 2
+    a, b = (normal(*shape, seed=seed).astype(np.float32) for seed, shape in enumerate(shapes))
+    y = cat([Tensor(a), Tensor(b.astype(np.float64))], dim).data
+    assert y.dtype == np.float64 and y.flags.c_contiguous
+    assert (np.take(y, range(a.shape[dim]), axis=dim) == a).all()
+    assert (np.take(y, range(a.shape[dim], y.shape[dim]), axis=dim) == b).all()
+
+
+def test_gradients_are_views_that_no_leaf_keeps() -> None:
     seen = []
 
     def spy(x: Tensor) -> Tensor:
         return Tensor.from_op("spy", x.data, (x,), lambda grad: (seen.append(grad) or grad,))
 
     a, b = Tensor(normal(2, 1), requires_grad=True), Tensor(normal(2, 3), requires_grad=True)
-    cat([spy(a), spy(b)], dim=1).backward(normal(2, 4))
+    given = normal(2, 4)
+    cat([spy(a), spy(b)], dim=1).backward(given)
     assert len(seen) == 2
-    assert all(grad.base is None and grad.flags.c_contiguous for grad in seen)
+    assert all(np.shares_memory(grad, given) for grad in seen)
+    assert all(not np.shares_memory(leaf.grad, given) and leaf.grad.flags.c_contiguous for leaf in (a, b))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import reference
@@ -10,6 +12,8 @@ from helpers import assert_gradient, assert_same, normal
 from minidepth import Tensor
 from minidepth.gradient_inputs import distinct
 from minidepth.ops import max_pool2d
+
+kernels = importlib.import_module("minidepth.ops.max_pool2d")  # the module; `ops` shows the function of that name
 
 # x, kernel_size, stride, padding, dilation, ceil_mode
 SETTINGS = [
@@ -48,6 +52,30 @@ def test_nan_stays_visible() -> None:
     x = np.zeros((1, 1, 2, 4))
     x[0, 0, 1, 2] = np.nan
     assert np.isnan(max_pool2d(Tensor(x), 2).data).tolist() == [[[[False, True]]]]
+
+
+def test_winners_are_kept_only_where_a_gradient_is_wanted() -> None:
+    x = distinct(np.random.default_rng(0), (1, 2, 6, 4))
+    arguments = (x, (2, 2), (2, 2), (0, 0), (1, 1), (3, 2))
+    with_winner, without = kernels.forward(*arguments, True), kernels.forward(*arguments, False)
+    assert_same(without[0], with_winner[0], relative=0)
+    assert without[1] is None and with_winner[1].dtype == np.uint8
+    kept = []
+    for needed in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernels, "forward", lambda *given: kept.append(given[-1]) or with_winner)
+            max_pool2d(Tensor(x, requires_grad=needed), 2)
+    assert kept == [True, False]
+
+
+def test_a_batch_larger_than_a_block() -> None:
+    x = distinct(np.random.default_rng(0), (2, 5, 200, 300))  # 150,000 numbers come out
+    for options, row_taps in (((2, 2, 0), 2), ((3, 2, 1), 3)):
+        y = max_pool2d(Tensor(x, requires_grad=True), *options)
+        padded = np.pad(x, ((0, 0), (0, 0), (options[2],) * 2, (options[2],) * 2), constant_values=-np.inf)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (row_taps, row_taps), axis=(2, 3))[:, :, ::2, ::2]
+        assert_same(y, windows.max(axis=(4, 5)), relative=0)
+    assert_gradient(lambda x: max_pool2d(x, 3, 2, 1), x)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)

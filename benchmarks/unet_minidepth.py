@@ -1,6 +1,7 @@
 """One process of benchmarks/step.py: times the U-Net of minidepth and prints one line of JSON."""
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from measure import Case, first_weights, report
@@ -11,7 +12,8 @@ from minidepth.models import UNet
 from minidepth.optim import Adam
 
 
-def main(case: Case) -> None:
+def training(case: Case) -> tuple[UNet, Callable[[], float]]:
+    """The network, and a function that trains it for a step and returns the loss."""
     model = UNet(base_channels=case.base, norm="batch" if case.norm else None, activation="leaky_relu")
     for parameter in model.parameters():
         if parameter.ndim == 4:  # all others are 0 or 1 from the start
@@ -26,6 +28,13 @@ def main(case: Case) -> None:
         loss.backward()
         adam.step()
         return loss.item()
+
+    return model, train_step
+
+
+def main(case: Case) -> None:
+    model, train_step = training(case)
+    image, _ = case.batch_of_pictures()
 
     def inference() -> None:
         with no_grad():

@@ -155,22 +155,24 @@ def backward(
             strips.run_one(to_x, index, v)
 
     def position(k: int) -> None:
-        np.matmul(product[0, k], v[0, k].T, out=sums[0, k])
+        total, part = scratch("winograd_total", u.shape[1:], dtype), scratch("winograd_part", u.shape[1:], dtype)
+        np.matmul(product[0, k], v[0, k].T, out=total)
         for index in range(1, strips.count):
-            sums[0, k] += product[index, k] @ v[index, k].T
+            total += np.matmul(product[index, k], v[index, k].T, out=part)
         np.matmul(u[k].T, product[:, k], out=v[:, k])
+        u[k] = total  # U has done its work, and dU may have its place
 
     if u.nbytes < LARGE_KERNEL_BYTES:
         sums = pool.empty((min(GROUPS, strips.count), *u.shape), dtype)
         run_tiles(group, len(sums))
     else:
-        sums = pool.empty((1, *u.shape), dtype)
         v = pool.empty((strips.count, len(u), channels, strips.size), dtype)
         product = pool.empty((strips.count, len(u), out, strips.size), dtype)
         strips.run(from_grad, product)
         strips.run(from_x, v)
         run_tiles(position, len(u))
         strips.run(to_x, v)
+        sums = u[None]
     _add_edges(grad_x, edges, strips)
     return grad_x, transform_kernel_adjoint(sums.sum(axis=0) if len(sums) > 1 else sums[0], m)
 

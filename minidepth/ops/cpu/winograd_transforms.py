@@ -95,12 +95,17 @@ def transform_input(x: Array, top: int, down: int, m: int, v: Array) -> None:
     b_t = np.array(_B_T[m], x.dtype)
     # taps[j, r, c, q] = x[c, top + r - 1, m q + j - 1]: what column j of every tile looks at
     taps = scratch("winograd_1", (k, rows, channels, across), x.dtype)
-    first, last = max(0, 1 - top), min(rows, height + 1 - top)
-    for j in range(k):
-        begin, end = (1 if j == 0 else 0), min(across, -(-(width + 1 - j) // m))
-        columns = x[:, top + first - 1 : top + last - 1, m * begin + j - 1 :: m][..., : end - begin]
-        np.copyto(taps[j, first:last, :, begin:end], columns.transpose(1, 0, 2))
-        taps[j, :, :, :begin] = taps[j, :, :, end:] = 0
+    first, last, whole = max(0, 1 - top), min(rows, height + 1 - top), width // m
+    inside = x[:, top + first - 1 : top + last - 1]
+    columns = inside[..., : m * whole].reshape(channels, last - first, whole, m)
+    np.copyto(taps[1 : m + 1, first:last, :, :whole], columns.transpose(3, 1, 0, 2))
+    if whole < across:
+        taps[1 : m + 1, :, :, whole] = 0
+        for j in range(width - m * whole):
+            taps[1 + j, first:last, :, whole] = inside[..., m * whole + j].T
+    taps[0, :, :, 0] = taps[m + 1, :, :, -1] = 0
+    taps[0, :, :, 1:] = taps[m, :, :, :-1]
+    taps[m + 1, :, :, :-1] = taps[1, :, :, 1:]
     taps[:, :first] = taps[:, last:] = 0
     along = scratch("winograd_2", taps.shape, x.dtype)
     np.matmul(b_t, taps.reshape(k, -1), out=along.reshape(k, -1))

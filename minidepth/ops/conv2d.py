@@ -15,9 +15,9 @@ and so do its gradients; `col2im`, its adjoint, adds the columns back to where t
     N pictures, C input and O output channels, G groups, H x W input, R x S output, I x J kernel,
     K = C/G * I * J numbers in a patch
 
-Cost: N O R S K multiply-adds; im2col costs I*J times the memory of x, so pictures are taken one by one, on all cores.
-The usual case (stride 1, no dilation, no groups) goes to the tiled kernel of `ops/cpu/row_gemm.py`, whose oracle the
-plain kernels here are.
+Cost: N O R S K multiply-adds, and im2col takes I*J times the memory of x. The plain kernels here, three lines each, say
+what is computed. What runs is one of the faster ways in `ops/cpu/`, picked by the rule in `ops/cpu/paths.py`; the plain
+kernels are their oracle.
 Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing" (2006).
 """
 
@@ -29,7 +29,6 @@ from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.paths import choose
-from minidepth.ops.cpu.threads import run_tiles
 
 Pair = tuple[int, int]
 
@@ -77,16 +76,8 @@ def forward(
     x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """weight times patches, plus bias."""
-    if path := choose(x.shape, weight.shape, stride, padding, dilation, groups):
-        return path.forward(x, weight, bias, stride, padding, dilation, groups)
-    size = output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
-    y = pool.empty((len(x), len(weight), *size), x.dtype)
-
-    def picture(n: int) -> None:
-        y[n] = plain_forward(x[n : n + 1], weight, bias, stride, padding, dilation, groups)[0]
-
-    run_tiles(picture, len(x))
-    return y
+    path = choose(x.shape, weight.shape, stride, padding, dilation, groups)
+    return path.forward(x, weight, bias, stride, padding, dilation, groups)
 
 
 @kernel
@@ -94,15 +85,8 @@ def grad_x(
     grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """The adjoint of the convolution in x: every output hands its gradient to all inputs it looked at."""
-    if path := choose(x_shape, weight.shape, stride, padding, dilation, groups):
-        return path.grad_x(grad, weight, x_shape, stride, padding, dilation, groups)
-    result = pool.empty(x_shape, grad.dtype)
-
-    def picture(n: int) -> None:
-        result[n] = plain_grad_x(grad[n : n + 1], weight, (1, *x_shape[1:]), stride, padding, dilation, groups)[0]
-
-    run_tiles(picture, len(grad))
-    return result
+    path = choose(x_shape, weight.shape, stride, padding, dilation, groups)
+    return path.grad_x(grad, weight, x_shape, stride, padding, dilation, groups)
 
 
 @kernel
@@ -110,15 +94,8 @@ def grad_weight(
     grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """The adjoint of the convolution in the weight: gradient times patches, summed over pictures and positions."""
-    if path := choose(x.shape, weight_shape, stride, padding, dilation, groups):
-        return path.grad_weight(grad, x, weight_shape, stride, padding, dilation, groups)
-    parts = pool.empty((len(x), *weight_shape), x.dtype)
-
-    def picture(n: int) -> None:
-        parts[n] = plain_grad_weight(grad[n : n + 1], x[n : n + 1], weight_shape, stride, padding, dilation, groups)
-
-    run_tiles(picture, len(x))
-    return parts.sum(axis=0)
+    path = choose(x.shape, weight_shape, stride, padding, dilation, groups)
+    return path.grad_weight(grad, x, weight_shape, stride, padding, dilation, groups)
 
 
 @kernel

@@ -1,24 +1,48 @@
-"""Which way to compute a convolution: the rule, and the list of ways.
+"""Which way to compute a convolution: what each way can do, and the rule that picks one.
 
 Every way is a module with the three functions of `ops/conv2d.py`, under the same names and with the same arguments:
-``forward``, ``grad_x`` and ``grad_weight``. The rule looks at shapes only, so that a layer always takes the same way
-and a run gives the same bits again. ``minidepth bench conv`` prints the table that justifies it.
+``forward``, ``grad_x`` and ``grad_weight``, and ``backward`` where both gradients together cost less. The
+rule looks at shapes only, so that a layer always takes the same way and a run gives the same bits again.
+``minidepth bench conv`` prints the table that justifies it.
 """
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 
-from minidepth.ops.cpu import row_gemm
+from minidepth.ops.cpu import row_gemm, tile_gemm, winograd
 
 Pair = tuple[int, int]
+
+MANY_CHANNELS = 32 * 32
+"""Input times output channels from which on Winograd's fewer products pay for its transforms."""
+LONG_ROW = 60
+"""Pixels in a row from which on the products of `row_gemm`, one for each row, are large enough."""
+LARGE_WEIGHT = 1 << 18
+"""Numbers of a weight that no longer fits a core's cache, where it has to be packed anew for each of those products."""
+
+
+def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> list[ModuleType]:
+    """The modules that can convolve with weight (O, C/groups, I, J); `tile_gemm` always can."""
+    kernel = weight_shape[2:]
+    every_pixel = stride == (1, 1) and dilation == (1, 1) and groups == 1
+    can = {
+        row_gemm: every_pixel and padding[0] < kernel[0] and padding[1] < kernel[1],
+        winograd: every_pixel and padding == (1, 1) and kernel == (3, 3),
+        tile_gemm: True,
+    }
+    return [path for path in can if can[path]]
 
 
 def choose(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> ModuleType | None:
-    """The module that convolves x (N, C, H, W) with weight (O, C/groups, I, J) fastest; None for the plain kernel."""
-    plain_step = stride == (1, 1) and dilation == (1, 1) and groups == 1
-    if plain_step and padding[0] < weight_shape[2] and padding[1] < weight_shape[3]:
+) -> ModuleType:
+    """The module that convolves x (N, C, H, W) with weight (O, C/groups, I, J) fastest."""
+    paths = able(weight_shape, stride, padding, dilation, groups)
+    if winograd in paths and weight_shape[0] * weight_shape[1] >= MANY_CHANNELS:
+        return winograd
+    large_weight = math.prod(weight_shape) > LARGE_WEIGHT
+    if row_gemm in paths and (x_shape[3] >= LONG_ROW or not large_weight):
         return row_gemm
-    return None
+    return tile_gemm

@@ -1,0 +1,54 @@
+"""How a convolution is cut: output pixels in tiles, input channels in blocks. Sizes depend on shapes alone."""
+
+from __future__ import annotations
+
+
+class PixelTiles:
+    """Output pixels in tiles of at most about `most` each: index -> (pictures, rows).
+
+    A tile is some rows of one picture, or all rows of several pictures where they are small. All tiles have nearly the
+    same size, rather than a short one at the end for which a thread would have to wait.
+    """
+
+    def __init__(self, pictures: int, rows: int, columns: int, most: int) -> None:
+        self._n, self._rows = pictures, rows
+        self._pictures = max(1, _even_share(pictures, most // (rows * columns)))
+        self._height = _even_share(rows, most // columns) if self._pictures == 1 else rows
+        self._per_picture = -(-rows // self._height)
+        self.largest = self._pictures * self._height * columns
+
+    def __len__(self) -> int:
+        return -(-self._n // self._pictures) * self._per_picture
+
+    def __getitem__(self, index: int) -> tuple[slice, slice]:
+        group, tile = divmod(index, self._per_picture)
+        first, row = group * self._pictures, tile * self._height
+        return slice(first, min(self._n, first + self._pictures)), slice(row, min(self._rows, row + self._height))
+
+
+class ChannelBlocks:
+    """Input channels in blocks of at most about `most` each: index -> (channels, groups, channels within each group).
+
+    With one group a block is some of its channels; with several it is some whole groups.
+    """
+
+    def __init__(self, channels: int, groups: int, most: int) -> None:
+        self._groups, self._per_group = groups, channels // groups
+        self._total = groups if groups > 1 else channels
+        self._share = max(1, _even_share(self._total, most // self._per_group if groups > 1 else most))
+
+    def __len__(self) -> int:
+        return -(-self._total // self._share)
+
+    def __getitem__(self, index: int) -> tuple[slice, slice, slice]:
+        first = index * self._share
+        last = min(self._total, first + self._share)
+        if self._groups == 1:
+            return slice(first, last), slice(0, 1), slice(first, last)
+        return slice(first * self._per_group, last * self._per_group), slice(first, last), slice(0, self._per_group)
+
+
+def _even_share(total: int, most: int) -> int:
+    """The size of equal shares of `total` that are as large as `most` allows, and at least 1."""
+    shares = -(-total // max(1, most))
+    return -(-total // max(1, shares))

@@ -11,6 +11,7 @@ import pytest
 from run_helpers import SMALL_OPTIONS, silent, small_config, tiny_data
 
 from minidepth import __version__, cli
+from minidepth.run_folder import read_config
 from minidepth.train import train
 
 
@@ -54,8 +55,11 @@ def test_no_command_and_an_unknown_one_are_mistakes(capsys):
 
 def test_train_and_resume_from_words(capsys, data, tmp_path):
     words = ["train", "--data", data, *SMALL_OPTIONS, "--schedule", "constant", "--out", str(tmp_path / "run")]
-    assert cli.main([*words, "--epochs", "1"]) == 0
-    assert cli.main(["train", "--resume", str(tmp_path / "run"), "--epochs", "2", *SMALL_OPTIONS]) == 0
+    assert cli.main([*words, "--epochs", "1", "--recompute"]) == 0
+    assert read_config(tmp_path / "run")[0].recompute
+    changes = ["--epochs", "2", "--no-recompute"]
+    assert cli.main(["train", "--resume", str(tmp_path / "run"), *changes, *SMALL_OPTIONS]) == 0
+    assert not read_config(tmp_path / "run")[0].recompute
     out = capsys.readouterr().out
     assert "going on at epoch 2, batch 1" in out and "epoch 2/2" in out
 

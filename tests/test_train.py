@@ -129,6 +129,26 @@ def test_stopped_and_resumed_is_the_same_to_the_last_byte(finished, data, tmp_pa
     assert [row["loss"] for row in run_folder.read_log(folder)] == [row["loss"] for row in run_folder.read_log(whole)]
 
 
+@pytest.mark.parametrize("first, then", [(True, True), (False, True), (True, False)])
+def test_recompute_may_change_at_a_resume_and_changes_no_weight(finished, data, tmp_path, monkeypatch, first, then):
+    whole, _ = finished
+    folder = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 8)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_config(data, folder, epochs=EPOCHS, recompute=first), log=silent)
+    saved, _ = run_folder.read_config(folder)
+    assert saved.recompute is first
+    config = continue_config(saved, {} if first == then else {"recompute": then}, folder)
+    train(config, log=silent, resume=folder)
+    assert run_folder.read_config(folder)[0].recompute is then
+    expected, _ = checkpoint.load(whole / "last.safetensors")
+    found, _ = checkpoint.load(folder / "last.safetensors")
+    assert {name: array.tobytes() for name, array in found.items()} == {
+        name: array.tobytes() for name, array in expected.items()
+    }
+
+
 def test_sigterm_saves_too(data, tmp_path, monkeypatch):
     stop_after(monkeypatch, 1, signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt, match="in epoch 1 of 1, after 1 batches"):

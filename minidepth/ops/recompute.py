@@ -8,8 +8,8 @@ part y = f(x) that is run through `recompute` keeps x alone:
                 parameter w that f uses goes into ``w.grad``
 
 So of all the parts only one at a time has its inside in memory. The same kernels meet the same numbers in the same
-order, so the gradients are those of the plain run to the last bit. (Unless an input has several users inside f and
-others outside: then its gradients are added in another order, which may round differently.)
+order, so the gradients are those of the plain run to the last bit. (One case may round differently: an input with
+several users inside f has their gradients added to each other first, and then to those from outside.)
 
 f must give the same value when it runs again: nothing random, and nothing that was changed in between. What counts its
 calls, as batch-norm does for its running statistics, asks `is_second_run` and counts the first run only.
@@ -55,7 +55,8 @@ def recompute(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     if not isinstance(y, Tensor):
         raise TypeError(f"recompute: the function returned {type(y).__name__}; it must return one Tensor")
     kept = [(x.data, x.requires_grad) for x in inputs]
-    ghost = Tensor(np.zeros(()), requires_grad=True)  # brings backward here even where only parameters want a gradient
+    nothing = np.zeros(())
+    ghost = Tensor(nothing, requires_grad=True)  # brings backward here even where only parameters want a gradient
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
         again = [_Input(data, requires_grad) for data, requires_grad in kept]
@@ -64,7 +65,7 @@ def recompute(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
             y = Tensor.from_op("recompute", grad, (function(*again),), lambda grad: (grad,))
         if y.requires_grad:
             y.backward(grad)
-        return (*(x.gradient() for x in again), ghost.data)
+        return (*(x.gradient() for x in again), nothing)
 
     return Tensor.from_op("recompute", y.data, (*inputs, ghost), pullback)
 

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from kept import kept_bytes
 
 from minidepth import Tensor, models, no_grad, ops
 from minidepth.errors import InputError
@@ -189,3 +190,21 @@ def test_build_knows_its_names_and_options() -> None:
         InputError, match="model unet has no option width, size; it has: in_channels, out_channels, base_ch"
     ):
         models.build("unet", width=3, depth=1, size=2)
+
+
+@pytest.mark.parametrize("padding, size", [("same", (32, 48)), ("valid", (44, 52))])
+@pytest.mark.parametrize("up, norm", [("transposed", "batch"), ("bilinear", None), ("nearest", "batch")])
+def test_recompute_gives_the_same_bits_and_keeps_less(up: str, norm: str | None, padding: str, size) -> None:
+    results, kept = [], []
+    for recompute in (False, True):
+        model = UNet(base_channels=4, depth=2, up=up, norm=norm, padding=padding, recompute=recompute, rng=0)
+        rng = np.random.default_rng(1)
+        y = model(Tensor(rng.standard_normal((2, 3, *size)).astype(np.float32)))
+        kept.append(kept_bytes(y))
+        y.backward(rng.standard_normal(y.shape).astype(np.float32))
+        gradients = {f"gradient of {name}": parameter.grad for name, parameter in model.named_parameters()}
+        results.append({**gradients, **model.state_dict(), "y": y.data})
+    expected, found = results
+    for name, array in expected.items():
+        assert found[name].tobytes() == array.tobytes(), name
+    assert kept[1] < 0.55 * kept[0]

@@ -9,6 +9,7 @@ from helpers import assert_linear, assert_same, normal
 
 from minidepth import Tensor
 from minidepth.ops import interpolate
+from minidepth.ops.cpu import double_size
 
 MODES = [("nearest", None), ("bilinear", None), ("bilinear", False), ("bilinear", True)]
 SIZES = [  # (H, W), (R, S)
@@ -69,6 +70,30 @@ def test_a_picture_larger_than_a_tile() -> None:
     expected = 0.75 * inside[..., 1:-1] + 0.25 * inside[..., 2:]  # the right of two columns
     assert_same(y[..., 2:-2:2, 3:-1:2], expected)
     assert_linear(lambda x: interpolate(x, scale_factor=2, mode="bilinear"), x)
+
+
+@pytest.mark.parametrize(
+    "options, quick",
+    [
+        ({"scale_factor": 2}, True),
+        ({"scale_factor": (2.0, 2)}, True),
+        ({"size": (12, 14)}, True),
+        ({"size": (12, 15)}, False),
+        ({"scale_factor": (2.1, 2)}, False),  # 12 x 14 as well, but not by the same weights
+        ({"scale_factor": 2, "align_corners": True}, False),
+        ({"scale_factor": 2, "mode": "nearest"}, False),
+    ],
+    ids=str,
+)
+def test_exactly_twice_the_size_takes_the_quick_way(options, quick, monkeypatch) -> None:
+    taken = []
+    for name in ("forward", "grad_x"):
+        real = getattr(double_size, name)
+        monkeypatch.setattr(double_size, name, lambda array, real=real, name=name: taken.append(name) or real(array))
+    x = Tensor(normal(2, 3, 6, 7), requires_grad=True)
+    y = interpolate(x, **{"mode": "bilinear", **options})
+    y.backward(normal(*y.shape))
+    assert taken == (["forward", "grad_x"] if quick else [])
 
 
 def test_a_nan_stays_where_it_is() -> None:

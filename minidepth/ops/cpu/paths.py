@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from types import ModuleType
 
-from minidepth.ops.cpu import row_gemm, tile_gemm, winograd
+from minidepth.ops.cpu import patch_gemm, pointwise, row_gemm, tile_gemm, winograd
 
 Pair = tuple[int, int]
 
@@ -28,6 +28,8 @@ def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: P
     kernel = weight_shape[2:]
     every_pixel = stride == (1, 1) and dilation == (1, 1) and groups == 1
     can = {
+        pointwise: every_pixel and kernel == (1, 1) and padding == (0, 0),
+        patch_gemm: kernel == stride and padding == (0, 0) and dilation == (1, 1) and groups == 1,
         row_gemm: every_pixel and padding[0] < kernel[0] and padding[1] < kernel[1],
         winograd: every_pixel and padding == (1, 1) and kernel == (3, 3),
         tile_gemm: True,
@@ -40,6 +42,8 @@ def choose(
 ) -> ModuleType:
     """The module that convolves x (N, C, H, W) with weight (O, C/groups, I, J) fastest."""
     paths = able(weight_shape, stride, padding, dilation, groups)
+    if pointwise in paths or patch_gemm in paths:
+        return paths[0]
     if winograd in paths and weight_shape[0] * weight_shape[1] >= MANY_CHANNELS:
         return winograd
     large_weight = math.prod(weight_shape) > LARGE_WEIGHT

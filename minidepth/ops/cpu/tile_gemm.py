@@ -28,7 +28,7 @@ from numpy.lib.stride_tricks import as_strided
 from minidepth.backend import Array
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import run_slices, run_tiles, scratch
-from minidepth.ops.cpu.tiles import ChannelBlocks, PixelTiles
+from minidepth.ops.cpu.tiles import ChannelBlocks, PixelTiles, multiply_into, pixel_matrix
 
 Pair = tuple[int, int]
 
@@ -59,12 +59,7 @@ def forward(
         patches = _patches(x[pictures], rows, size[1], kernel, stride, padding, dilation)
         patches = patches.reshape(groups, kernels.shape[2], -1)  # (G, K, pixels)
         result = y[pictures, :, rows]
-        if len(result) == 1:
-            np.matmul(kernels, patches, out=result.reshape(groups, out // groups, -1))
-        else:  # pictures lie apart in y
-            product = scratch("product", (*kernels.shape[:2], patches.shape[2]), x.dtype)
-            np.matmul(kernels, patches, out=product)
-            np.copyto(result.swapaxes(0, 1), product.reshape(out, len(result), *size))
+        multiply_into(result, kernels, patches)
         if bias is not None:
             result += bias[:, None, None]
 
@@ -116,7 +111,7 @@ def grad_weight(
         pixels, block = divmod(index, len(blocks))
         (pictures, lines), (part, of_group, within) = tiles[pixels], blocks[block]
         patches = _patches(x[pictures, part], lines, columns, tuple(kernel), stride, padding, dilation)
-        grads = _rows_of_pixels(grad[pictures, :, lines]).reshape(groups, out // groups, -1)[of_group]
+        grads = pixel_matrix(grad[pictures, :, lines], "grads").reshape(groups, out // groups, -1)[of_group]
         taps = slice(within.start * math.prod(kernel), within.stop * math.prod(kernel))
         patches = patches.reshape(len(grads), -1, grads.shape[2])  # (g, taps, pixels)
         np.matmul(grads, patches.swapaxes(1, 2), out=parts[pixels, of_group, :, taps])
@@ -145,15 +140,6 @@ def _patches(
     patches = scratch("patches", (channels, *kernel, n, count, columns), x.dtype)
     np.copyto(patches, as_strided(padded, patches.shape, strides))  # all taps in one call: NumPy runs along rows
     return patches
-
-
-def _rows_of_pixels(grad: Array) -> Array:
-    """(n, O, R, S) -> (O, n*R*S)."""
-    if len(grad) == 1:
-        return grad[0].reshape(grad.shape[1], -1)
-    rows = scratch("rows of pixels", (grad.shape[1], len(grad), *grad.shape[2:]), grad.dtype)
-    np.copyto(rows, grad.swapaxes(0, 1))
-    return rows.reshape(len(rows), -1)
 
 
 def _flipped(weight: Array, groups: int) -> Array:

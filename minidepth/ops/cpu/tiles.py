@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from minidepth.backend import Array
+from minidepth.ops.cpu.threads import scratch
+
 
 class PixelTiles:
     """Output pixels in tiles of at most about `most` each: index -> (pictures, rows).
@@ -52,3 +57,31 @@ def _even_share(total: int, most: int) -> int:
     """The size of equal shares of `total` that are as large as `most` allows, and at least 1."""
     shares = -(-total // max(1, most))
     return -(-total // max(1, shares))
+
+
+def pixel_matrix(tile: Array, name: str) -> Array:
+    """(n, C, rows, S) -> (C, n*rows*S): a view of one picture; several lie apart and are copied to scratch `name`."""
+    if len(tile) == 1:
+        return tile[0].reshape(tile.shape[1], -1)
+    matrix = scratch(name, (tile.shape[1], len(tile), *tile.shape[2:]), tile.dtype)
+    np.copyto(matrix, tile.swapaxes(0, 1))
+    return matrix.reshape(len(matrix), -1)
+
+
+def multiply(kernels: Array, matrix: Array, out: Array) -> None:
+    """out (..., O, pixels) = kernels (..., O, K) times matrix (..., K, pixels)."""
+    if kernels.shape[-1] == 1:  # NumPy's matmul has a slow loop of its own for a column times a row
+        np.multiply(kernels, matrix, out=out)
+    else:
+        np.matmul(kernels, matrix, out=out)
+
+
+def multiply_into(tile: Array, kernels: Array, matrix: Array) -> None:
+    """The same for a tile (n, O, rows, S) of pictures, whose pixels need not lie one after another."""
+    shape = (*kernels.shape[:-1], matrix.shape[-1])
+    if len(tile) == 1:
+        multiply(kernels, matrix, out=tile.reshape(shape))
+    else:
+        out = scratch("product", shape, tile.dtype)
+        multiply(kernels, matrix, out)
+        np.copyto(tile.swapaxes(0, 1), out.reshape(tile.shape[1], len(tile), *tile.shape[2:]))

@@ -10,13 +10,15 @@ import pytest
 import reference
 
 from minidepth.ops.conv2d import output_size, plain_forward, plain_grad_weight, plain_grad_x
-from minidepth.ops.cpu import paths, row_gemm, threads, tile_gemm
+from minidepth.ops.cpu import patch_gemm, paths, pointwise, row_gemm, threads, tile_gemm
 
-PATHS = [row_gemm, tile_gemm]
+PATHS = [row_gemm, pointwise, patch_gemm, tile_gemm]
 BACKWARD = " of backward"
 """How a gradient is called that came from a module's `backward`, together with the other one."""
 
 SMALL_TILES = {  # so that small pictures are cut too
+    pointwise: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8},
+    patch_gemm: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8},
     row_gemm: {"BUFFER_BYTES": 1, "MOST_ROWS": 4},
     tile_gemm: {
         "BUFFER_BYTES": 2000,
@@ -75,6 +77,14 @@ class plain:  # noqa: N801 (it stands for a module)
 
 
 LARGE = {  # several tiles of the usual size
+    pointwise: [
+        Layer((2, 16, 120, 161), (1, 16, 1, 1), padding=(0, 0)),
+        Layer((5, 300, 11, 12), (70, 300, 1, 1), padding=(0, 0)),
+    ],
+    patch_gemm: [
+        Layer((2, 16, 121, 160), (32, 16, 2, 2), (2, 2), (0, 0)),
+        Layer((5, 64, 12, 23), (128, 64, 3, 2), (3, 2), (0, 0)),
+    ],
     row_gemm: [
         Layer((2, 3, 67, 41), (8, 3, 3, 3)),
         Layer((1, 40, 70, 90), (24, 40, 3, 3)),

@@ -1,0 +1,74 @@
+"""Convolution with a 1x1 kernel: every pixel's channels times the weight, one plain matrix product without any copy.
+
+    forward      y = weight @ x           x as (C, pixels), y as (O, pixels)
+    grad_x       weight^T @ dL/dy
+    grad_weight  dL/dy @ x^T, summed over tiles of pixels in their order
+
+The last layer of a U-Net is one, with a single output channel. There is little to compute for each number then, and the
+memory decides: x is read once, in tiles, on all cores.
+
+Cost: N O C R S multiply-adds.
+Accuracy: float32 sums of C products (O for x, N R S for the weight).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array
+from minidepth.ops.cpu import pool
+from minidepth.ops.cpu.threads import run_tiles
+from minidepth.ops.cpu.tiles import PixelTiles, multiply_into, pixel_matrix
+
+Pair = tuple[int, int]
+
+TILE_ELEMENTS = 1 << 18
+"""Numbers of x or y in a tile, whichever has more channels: 1 MB, a core's cache."""
+LEAST_PIXELS = 256
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """x (N, C, H, W), weight (O, C, 1, 1) -> y (N, O, H, W)."""
+    y = pool.empty((len(x), len(weight), *x.shape[2:]), x.dtype)
+    kernels = weight[:, :, 0, 0]
+    tiles = _tiles(x.shape, weight.shape)
+
+    def tile(index: int) -> None:
+        pictures, rows = tiles[index]
+        result = y[pictures, :, rows]
+        multiply_into(result, kernels, pixel_matrix(x[pictures, :, rows], "pixels"))
+        if bias is not None:
+            result += bias[:, None, None]
+
+    run_tiles(tile, len(tiles))
+    return y
+
+
+def grad_x(
+    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """grad (N, O, H, W), weight (O, C, 1, 1) -> (N, C, H, W)."""
+    return forward(grad, weight.swapaxes(0, 1), None, stride, padding, dilation, groups)
+
+
+def grad_weight(
+    grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """grad (N, O, H, W), x (N, C, H, W) -> (O, C, 1, 1)."""
+    tiles = _tiles(x.shape, weight_shape)
+    parts = pool.empty((len(tiles), *weight_shape[:2]), x.dtype)
+
+    def tile(index: int) -> None:
+        pictures, rows = tiles[index]
+        grads = pixel_matrix(grad[pictures, :, rows], "grads")
+        np.matmul(grads, pixel_matrix(x[pictures, :, rows], "pixels").T, out=parts[index])
+
+    run_tiles(tile, len(tiles))
+    return parts.sum(axis=0).reshape(weight_shape)
+
+
+def _tiles(x_shape: tuple[int, ...], weight_shape: tuple[int, ...]) -> PixelTiles:
+    n, _, height, width = x_shape
+    return PixelTiles(n, height, width, max(LEAST_PIXELS, TILE_ELEMENTS // max(1, *weight_shape[:2])))

@@ -23,8 +23,9 @@ from minidepth.backend import Array
 
 SMALL_BYTES = 1 << 16
 """Smaller arrays come from NumPy itself: it keeps small memory anyway."""
-WASTE = 1.25
-"""How much larger than the request a buffer may be, if there is none of just the right size."""
+WASTE = 2.5
+"""How much larger than the request a buffer may be, if there is none of just the right size. A level of a U-Net makes
+arrays of half the size of the level above; more than twice lets it use what that one has freed."""
 LONG_WHILE = 5000
 """After so many requests, of which a training step makes a few hundred, an unused buffer is given back."""
 
@@ -105,7 +106,7 @@ class Pool:
             warnings.warn(
                 f"the pool's limit of {self.limit_bytes / 2**20:.0f} MiB is smaller than one step needs (it holds "
                 f"{self.held_bytes / 2**20:.0f} MiB in use and was asked for {n_bytes / 2**20:.1f} MiB more); "
-                "arrays beyond it are made afresh each time, which is slower; raise the limit or make the batch smaller",
+                "arrays beyond it are made afresh each time, which is slower; raise the limit or use a smaller batch",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -5,8 +5,10 @@
          | 1 0 -1 |        |-1 -2 -1 |
 
 So gx is left minus right and gy above minus below. Both are separable, a difference along one axis smoothed by
-(1, 2, 1) along the other, and are computed so. The map is linear; its gradient is the adjoint: the two steps in turned
-order, each one spreading what it gathered.
+(1, 2, 1) along the other, which is the sum of neighbours, twice; and are computed so.
+
+The map is linear, so its gradient is the adjoint: the cross-correlation with the kernels turned by 180 degrees, of dL/dy
+in a frame of two zeros. Turned, both kernels are minus themselves, so the same two functions serve backward.
 
 Zero padding sees the border as an edge as high as the depth itself; "replicate" and "valid" do not.
 
@@ -20,6 +22,7 @@ import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
+from minidepth.ops.cpu import pool
 from minidepth.ops.pad import pad
 
 _PAD_MODE = {"zeros": "constant", "replicate": "replicate"}
@@ -49,25 +52,35 @@ def sobel(x: Tensor, padding: str = "zeros") -> Tensor:
 
 @kernel
 def forward(x: Array) -> Array:  # (N, C, H+2, W+2) -> (N, 2C, H, W)
-    side = x[..., :-2] - x[..., 2:]  # (N, C, H+2, W)
-    down = x[..., :-2, :] - x[..., 2:, :]  # (N, C, H, W+2)
-    gx = side[..., :-2, :] + 2 * side[..., 1:-1, :] + side[..., 2:, :]
-    gy = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
-    return np.concatenate([gx, gy], axis=1)
+    n, channels, height, width = x.shape
+    y = pool.empty((n, 2 * channels, height - 2, width - 2), x.dtype)
+    _side(x, y[:, :channels])
+    _down(x, y[:, channels:])
+    return y
 
 
 @kernel
 def grad_x(grad: Array) -> Array:  # (N, 2C, H, W) -> (N, C, H+2, W+2)
-    N, C, H, W = grad.shape[0], grad.shape[1] // 2, *grad.shape[2:]
-    gx, gy = grad[:, :C], grad[:, C:]
-    side = np.zeros_like(grad, shape=(N, C, H + 2, W))
-    down = np.zeros_like(grad, shape=(N, C, H, W + 2))
-    for shift, weight in enumerate((1, 2, 1)):
-        side[..., shift : shift + H, :] += weight * gx
-        down[..., shift : shift + W] += weight * gy
-    y = np.zeros_like(grad, shape=(N, C, H + 2, W + 2))
-    y[..., :-2] += side
-    y[..., 2:] -= side
-    y[..., :-2, :] += down
-    y[..., 2:, :] -= down
-    return y
+    n, channels, height, width = grad.shape[0], grad.shape[1] // 2, *grad.shape[2:]
+    framed = pool.zeros((n, 2 * channels, height + 4, width + 4), grad.dtype)
+    np.negative(grad, out=framed[:, :, 2:-2, 2:-2])
+    result = pool.empty((n, channels, height + 2, width + 2), grad.dtype)
+    down = pool.empty(result.shape, grad.dtype)
+    _side(framed[:, :channels], result)
+    _down(framed[:, channels:], down)
+    result += down
+    return result
+
+
+def _side(x: Array, y: Array) -> None:
+    """y = cross-correlation of x (..., H+2, W+2) with Kx; differences first, as they lose nothing to rounding."""
+    steps = x[..., :-2] - x[..., 2:]
+    steps = steps[..., :-1, :] + steps[..., 1:, :]
+    np.add(steps[..., :-1, :], steps[..., 1:, :], out=y)
+
+
+def _down(x: Array, y: Array) -> None:
+    """y = cross-correlation of x (..., H+2, W+2) with Ky."""
+    steps = x[..., :-2, :] - x[..., 2:, :]
+    steps = steps[..., :-1] + steps[..., 1:]
+    np.add(steps[..., :-1], steps[..., 1:], out=y)

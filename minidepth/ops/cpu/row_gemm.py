@@ -33,7 +33,8 @@ BUFFER_BYTES = 1 << 21
 MOST_ROWS = 32
 UNPACKED = 1_000_000
 """OpenBLAS packs its operands into blocks for products of more multiplications than that; for thin ones that is slow."""
-FEWEST_COLUMNS = 60
+FEWEST_COLUMNS = 64
+"""Where the cut parts would be narrower than that, there is nothing to gain."""
 
 
 def forward(
@@ -60,12 +61,19 @@ def forward(
 
 
 def grad_x(
-    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    grad: Array,
+    weight: Array,
+    x_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
 ) -> Array:
     """grad (N, O, R, S), weight (O, C, I, J) -> (N, C, H, W)."""
     flipped = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, I, J)
     padding = (weight.shape[2] - 1 - padding[0], weight.shape[3] - 1 - padding[1])
-    return forward(grad, flipped, None, stride, padding, dilation, groups)
+    return forward(grad, flipped, bias, stride, padding, dilation, groups)
 
 
 def grad_weight(
@@ -126,11 +134,8 @@ def _patches(buffer: Array, i_size: int) -> Array:
 def _multiply(kernels: Array, patches: Array, y: Array) -> None:
     """y (O, rows, S) = kernels (O, K) times patches (rows, K, S), so many columns at a time that BLAS skips packing."""
     (rows, k, columns), (o_step, r_step, s_step) = patches.shape, y.strides
-    cuts = -(-len(kernels) * k * columns // UNPACKED)
-    while columns % cuts:
-        cuts += 1
-    if columns // cuts < FEWEST_COLUMNS:
-        cuts = 1
+    least_cuts = -(-len(kernels) * k * columns // UNPACKED)
+    cuts = next((n for n in range(least_cuts, columns // FEWEST_COLUMNS + 1) if columns % n == 0), 1)
     shape, (row_step, k_step, step) = (rows, cuts, k, columns // cuts), patches.strides
     np.matmul(
         kernels,

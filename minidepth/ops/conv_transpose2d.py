@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.ops.conv2d import Pair, check, pair
+from minidepth.ops.conv2d import Pair, check, grad_bias, pair
 from minidepth.ops.conv2d import forward as conv_forward
 from minidepth.ops.conv2d import grad_weight as conv_grad_weight
 from minidepth.ops.conv2d import grad_x as conv_grad_x
@@ -48,9 +48,8 @@ def conv_transpose2d(
     check("conv_transpose2d", x, weight, bias, groups, bias_size=channels)
     y_shape = _y_shape(x.shape, weight.shape, stride, padding, output_padding, groups, dilation)
     weight_data, weight_shape = weight.data, weight.shape
-    y = conv_grad_x(x.data, weight_data, y_shape, stride, padding, dilation, groups)
-    if bias is not None:
-        y += bias.data[:, None, None]
+    bias_data = None if bias is None else bias.data
+    y = conv_grad_x(x.data, weight_data, y_shape, stride, padding, dilation, groups, bias_data)
     need_x, need_bias = x.requires_grad, bias is not None and bias.requires_grad
     x_kept = x.data if weight.requires_grad else None  # x is needed for dL/dweight alone
 
@@ -58,7 +57,7 @@ def conv_transpose2d(
         return (
             conv_forward(grad, weight_data, None, stride, padding, dilation, groups) if need_x else None,
             None if x_kept is None else conv_grad_weight(x_kept, grad, weight_shape, stride, padding, dilation, groups),
-            grad.sum(axis=(0, 2, 3)) if need_bias else None,
+            grad_bias(grad) if need_bias else None,
         )
 
     return Tensor.from_op("conv_transpose2d", y, (x, weight, bias), pullback)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import reference
@@ -9,7 +11,7 @@ from helpers import assert_gradient, assert_linear, assert_same, normal
 
 from minidepth import Tensor
 from minidepth.ops import conv2d
-from minidepth.ops.conv2d import forward, grad_weight, grad_x, plain_forward, plain_grad_weight, plain_grad_x
+from minidepth.ops.conv2d import forward, grad_bias, grad_weight, grad_x, plain_forward, plain_grad_weight, plain_grad_x
 
 # x (N, C, H, W), weight (O, C/groups, I, J), stride, padding, dilation, groups
 SETTINGS = [
@@ -79,6 +81,19 @@ def test_fast_kernels_agree_with_plain_ones(dtype, x_shape, outputs, size, paddi
     for fast, plain in pairs:
         assert fast.dtype == dtype
         assert_same(fast, plain, relative=exact)
+
+
+@pytest.mark.parametrize("shape", [(2, 40, 70, 90), (4, 1, 240, 320), (3, 200, 1, 1), (0, 3, 4, 5)])
+def test_the_gradient_of_the_bias_rounds_little(shape) -> None:
+    grad = normal(*shape).astype(np.float32) + np.float32(3)
+    exact = [math.fsum(grad[:, channel].ravel().tolist()) for channel in range(shape[1])]
+    for layout in (
+        grad,
+        np.concatenate([grad, grad], axis=1)[:, : shape[1]],
+        grad.swapaxes(2, 3).copy().swapaxes(2, 3),
+    ):
+        assert grad_bias(layout).dtype == np.float32
+        np.testing.assert_allclose(grad_bias(layout), exact, rtol=1e-6)  # one by one it would be 1e-4
 
 
 def test_gives_the_same_for_any_memory_layout() -> None:

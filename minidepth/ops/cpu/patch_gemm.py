@@ -55,20 +55,31 @@ def forward(
 
 
 def grad_x(
-    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    grad: Array,
+    weight: Array,
+    x_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
 ) -> Array:
     """grad (N, O, R, S), weight (O, C, I, J) -> (N, C, H, W); rows and columns that fill no patch get 0."""
     result = pool.empty(x_shape, grad.dtype)
     kernels = np.ascontiguousarray(weight).reshape(len(weight), -1).T
     tiles = _tiles(grad.shape, weight.shape)
-    result[:, :, grad.shape[2] * stride[0] :] = 0
-    result[:, :, :, grad.shape[3] * stride[1] :] = 0
+    column = None if bias is None else np.repeat(bias, math.prod(stride))[:, None]  # for each row of the patches
+    result[:, :, grad.shape[2] * stride[0] :] = 0 if bias is None else bias[:, None, None]
+    result[:, :, :, grad.shape[3] * stride[1] :] = 0 if bias is None else bias[:, None, None]
 
     def tile(index: int) -> None:
         pictures, rows = tiles[index]
         grads = grad[pictures, :, rows]
         patches = scratch("patches", (x_shape[1], *stride, len(grads), *grads.shape[2:]), grad.dtype)
-        multiply(kernels, pixel_matrix(grads, "grads"), out=patches.reshape(len(kernels), -1))
+        matrix = patches.reshape(len(kernels), -1)
+        multiply(kernels, pixel_matrix(grads, "grads"), out=matrix)
+        if column is not None:
+            matrix += column
         for i, j in np.ndindex(stride):
             np.copyto(_tap(result[pictures], i, j, rows, grad.shape[3], stride), patches[:, i, j])
 

@@ -47,10 +47,17 @@ def forward(
 
 
 def grad_x(
-    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    grad: Array,
+    weight: Array,
+    x_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
 ) -> Array:
     """grad (N, O, H, W), weight (O, C, 1, 1) -> (N, C, H, W)."""
-    return forward(grad, weight.swapaxes(0, 1), None, stride, padding, dilation, groups)
+    return forward(grad, weight.swapaxes(0, 1), bias, stride, padding, dilation, groups)
 
 
 def grad_weight(

@@ -68,12 +68,19 @@ def forward(
 
 
 def grad_x(
-    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    grad: Array,
+    weight: Array,
+    x_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
 ) -> Array:
     """grad (N, O, R, S), weight (O, C/G, I, J) -> (N, C, H, W)."""
     rest = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding)]
     if stride == (1, 1) and min(rest) >= 0:
-        return forward(grad, _flipped(weight, groups), None, stride, (rest[0], rest[1]), dilation, groups)
+        return forward(grad, _flipped(weight, groups), bias, stride, (rest[0], rest[1]), dilation, groups)
     (n, channels, height, width), (out, per_group, i_size, j_size) = x_shape, weight.shape
     rows, columns = grad.shape[2:]
     kernels = np.ascontiguousarray(weight).reshape(groups, out // groups, per_group, -1)  # (G, O/G, C/G, I*J)
@@ -88,7 +95,7 @@ def grad_x(
         patches = scratch("patches", (part.stop - part.start, i_size, j_size, rows, columns), grad.dtype)
         np.matmul(spread, grads, out=patches.reshape(len(grads), -1, rows * columns))
         padded = scratch("padded", (len(patches), height + 2 * padding[0], width + 2 * padding[1]), grad.dtype)
-        padded.fill(0)
+        padded[...] = 0 if bias is None else bias[part, None, None]
         for i, j in np.ndindex(i_size, j_size):
             tap = padded[:, i * dilation[0] :: stride[0], j * dilation[1] :: stride[1]][:, :rows, :columns]
             tap += patches[:, i, j]

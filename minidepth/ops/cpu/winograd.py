@@ -189,11 +189,18 @@ def _add_edges(grad_x: Array, edges: Array, strips: Strips) -> None:
 
 
 def grad_x(
-    grad: Array, weight: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+    grad: Array,
+    weight: Array,
+    x_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
 ) -> Array:
     """dL/dx alone: the convolution of dL/dy with the kernel turned by 180 degrees, input and output channels exchanged."""
     turned = np.ascontiguousarray(weight[:, :, ::-1, ::-1].swapaxes(0, 1))
-    return forward(grad, turned, None, stride, padding, dilation, groups)
+    return forward(grad, turned, bias, stride, padding, dilation, groups)
 
 
 def grad_weight(

@@ -169,6 +169,16 @@ def test_all_three_agree_with_the_plain_kernels_on_many_random_layers(path, smal
             np.testing.assert_allclose(values, expected, rtol=0, atol=room, err_msg=f"{name} of {layer}")
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_grad_x_adds_the_bias_of_a_transposed_convolution(path, small_tiles, seed):
+    layer = random_layer(path, np.random.default_rng(seed))
+    x, weight, _, grad = layer.arrays(seed=seed)
+    bias = np.random.default_rng(seed).standard_normal(x.shape[1])
+    without = path.grad_x(grad, weight, x.shape, *layer[2:])
+    result = path.grad_x(grad, weight, x.shape, *layer[2:], bias)
+    np.testing.assert_allclose(result, without + bias[:, None, None], rtol=0, atol=1e-12 * (1 + np.abs(without).max()))
+
+
 @pytest.mark.parametrize(("path", "layer"), ALL_LARGE, ids=name_of)
 def test_large_layers_agree_with_the_plain_kernels(path, layer):
     arrays = layer.arrays()

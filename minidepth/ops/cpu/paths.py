@@ -15,8 +15,10 @@ from minidepth.ops.cpu import patch_gemm, pointwise, row_gemm, tile_gemm, winogr
 
 Pair = tuple[int, int]
 
-MANY_CHANNELS = 32 * 32
-"""Input times output channels from which on Winograd's fewer products pay for its transforms."""
+MANY_CHANNELS = 64 * 128
+"""Input times output channels from which on Winograd's fewer products pay for its transforms of the picture."""
+MANY_PIXELS = 1000
+"""Pixels of a batch from which on they pay for its transform of the kernel, too."""
 LONG_ROW = 60
 """Pixels in a row from which on the products of `row_gemm`, one for each row, are large enough."""
 LARGE_WEIGHT = 1 << 18
@@ -44,7 +46,8 @@ def choose(
     paths = able(weight_shape, stride, padding, dilation, groups)
     if pointwise in paths or patch_gemm in paths:
         return paths[0]
-    if winograd in paths and weight_shape[0] * weight_shape[1] >= MANY_CHANNELS:
+    many_pixels = x_shape[0] * x_shape[2] * x_shape[3] >= MANY_PIXELS
+    if winograd in paths and weight_shape[0] * weight_shape[1] >= MANY_CHANNELS and many_pixels:
         return winograd
     large_weight = math.prod(weight_shape) > LARGE_WEIGHT
     if row_gemm in paths and (x_shape[3] >= LONG_ROW or not large_weight):

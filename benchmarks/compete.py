@@ -99,7 +99,9 @@ def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
     """The options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"turns for each competitor (default {rounds})")
-    parser.add_argument("--quick", action="store_true", help="small cases, to see in a minute that everything runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="small cases, to see in a minute that everything runs; prints only"
+    )
     parser.add_argument("--no-write", action="store_true", help="print only, leave RESULTS.md and the plot as they are")
     return parser
 
@@ -157,8 +159,11 @@ def check_same_work(rows: Rows, what: str) -> None:
 
 
 @contextmanager
-def on_cores(number: int) -> Iterator[None]:
-    """Processes that begin inside may use `number` cores only, so that every framework takes as many threads."""
+def on_cores(number: int | None) -> Iterator[None]:
+    """Processes that begin inside may use `number` cores only, None for all that there are."""
+    if number is None:
+        yield
+        return
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(cores)[:number])
     try:

@@ -33,7 +33,7 @@ def main() -> None:
     header = ["3x3, padding 1", "ms", *(competitor.title for competitor in COMPETITORS)]
     text = machine("numpy", others=taking_part.versions.values()) + table(header, lines) + taking_part.note()
     print(text)
-    if not options.no_write:
+    if not (options.no_write or options.quick):
         write_between_markers("conv", text)
 
 

@@ -74,7 +74,7 @@ def layer_and_column(name: str, args: tuple[Any, ...]) -> tuple[Layer, str]:
     """What a kernel works for, by its arguments. A transposed convolution's forward is the kernel `grad_x`."""
     first, second, third = (arg.shape if isinstance(arg, np.ndarray) else arg for arg in args[:3])
     x, weight = {"forward": (first, second), "grad_x": (third, second)}.get(name, (second, third))
-    layer = Layer(x, weight, args[3:])
+    layer = Layer(x, weight, args[3:7])
     if layer.transposed:
         name = {"forward": "grad_x", "grad_x": "forward"}.get(name, name)
     return layer, COLUMNS[name]

@@ -69,7 +69,7 @@ def main() -> None:
         text += f"### {case.title()}, {rounds} rounds\n\n"
         text += convolution_table(convolutions[case], rounds) + move_table(moves[case])
     print(text)
-    if not options.no_write:
+    if not (options.no_write or options.quick):
         write_between_markers("ops", text)
 
 

@@ -9,6 +9,7 @@ import platform
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 COLORS = {
@@ -49,6 +50,15 @@ def median_and_range(values: Sequence[float]) -> str:
     """ "529 (507 to 533)"."""
     spread = f" ({number(min(values))} to {number(max(values))})" if len(values) > 1 else ""
     return number(statistics.median(values)) + spread
+
+
+def numbers_on_log_axis(axis: Any) -> None:
+    """Ticks at 1, 2, 5, 10, 20 ... written as such on a logarithmic axis of matplotlib."""
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
 
 
 def write_between_markers(name: str, text: str) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from compete import COMPETITORS, Competitor, Rows, add_python_for, arguments, find_competitors
 from measure import Case
-from results import COLORS, machine, median_and_range, table, write_between_markers
+from results import COLORS, machine, median_and_range, numbers_on_log_axis, table, write_between_markers
 
 CASES = (
     Case(base=16, norm=True, batch=4, height=240, width=320, steps=5),
@@ -49,9 +49,10 @@ def main() -> None:
     text = machine("numpy", others=taking_part.versions.values())
     text += "".join(case_table(case, rows, rounds) for case, rows in results.items()) + taking_part.note()
     print(text)
-    if not options.no_write:
+    if not (options.no_write or options.quick):
         write_between_markers("step", text)
-        plot(results, Path(__file__).parent / "step.png")
+        if all(ratios(rows, "step_ms") for rows in results.values()):  # else there is no PyTorch to compare with
+            plot(results, Path(__file__).parent / "step.png")
 
 
 def command(competitor: Competitor, case: Case) -> list[str]:
@@ -82,23 +83,28 @@ def case_table(case: Case, rows: Rows, rounds: int) -> str:
 
 
 def plot(results: dict[Case, Rows], path: Path) -> None:
-    """Bars of the ratios, a panel for each case; 1 is PyTorch at its better."""
+    """Bars of the ratios, a panel for each case. They begin at 1, which is PyTorch at its better; down is faster."""
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(1, len(results), figsize=(11, 3.6), sharey=True, layout="constrained")
-    names = ["training step", "inference", "peak memory"]
     for panel, (case, rows) in zip(panels, results.items()):
         for place, title in enumerate(rows):
             offsets = [group + 0.16 * (place - (len(rows) - 1) / 2) for group in range(len(QUANTITIES))]
-            values = [ratios(rows, key).get(title, 0.0) for key in QUANTITIES]
-            bars = panel.bar(offsets, values, width=0.15, color=COLORS[title], label=title)
-            panel.bar_label(bars, [f"{value:.2g}" for value in values], fontsize=7)
+            values = [ratios(rows, key)[title] for key in QUANTITIES]
+            heights = [value - 1 for value in values]
+            bars = panel.bar(offsets, heights, bottom=1, width=0.15, color=COLORS[title], label=title)
+            panel.bar_label(bars, [f"{value:.2g}" for value in values], fontsize=7, padding=1)
         panel.axhline(1, color="black", linewidth=0.8)
-        panel.set(yscale="log", title=case.title(), xticks=range(len(names)), xticklabels=names)
-        panel.title.set_fontsize(9)
-        panel.spines[["top", "right"]].set_visible(False)
+        panel.set(
+            yscale="log", xticks=range(len(QUANTITIES)), xticklabels=["training step", "inference", "peak memory"]
+        )
+        panel.set_title(case.title(), fontsize=9)
+        panel.margins(y=0.15)
+        panel.tick_params(labelsize=8)
+        panel.spines[["top", "right", "bottom"]].set_visible(False)
+    numbers_on_log_axis(panels[0].yaxis)
     panels[0].set_ylabel("ratio to the better of\nPyTorch's two formats")
-    panels[0].legend(fontsize=8, frameon=False)
+    panels[-1].legend(fontsize=8, frameon=False)
     figure.savefig(path, dpi=100)
 
 

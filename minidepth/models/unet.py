@@ -110,8 +110,10 @@ class UNet(Module):
             skips.append(x)
             x = self.pool(x)
         x = self.run(self.bottom, x)
-        for up, merge in zip(self.up, self.merge):
+        *levels, last = zip(self.up, self.merge)
+        for up, merge in levels:
             x = self.run(partial(self.way_up, up, merge), skips.pop(), x)
+        x = self.way_up(*last, skips.pop(), x)  # backward begins here, so forgetting it would save nothing
         return self.head(x)
 
     def way_up(self, up: Module, merge: Module, skip: Tensor, x: Tensor) -> Tensor:

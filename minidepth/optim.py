@@ -8,7 +8,7 @@ With weight w, gradient g, step number t (from 1), and m, v, b starting at 0:
            w <- w - lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
     AdamW  w <- (1 - lr decay) w, then as Adam without decay
 
-Everything happens in place, piece by piece on all cores, so a step needs no memory beyond the running sums. Sources:
+Everything happens in place, tile by tile on all cores, so a step needs no memory beyond the running sums. Sources:
 Polyak (1964), Nesterov (1983); Kingma and Ba (2015), arXiv:1412.6980; Loshchilov and Hutter (2019), arXiv:1711.05101.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from minidepth.backend import Array
 from minidepth.errors import CheckpointError, InputError
 from minidepth.nn import Parameter
-from minidepth.ops.cpu.threads import run_slices, scratch
+from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_tiles, scratch
 
 
 class Optimizer:
@@ -48,18 +48,26 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient. The gradients are left as they are."""
-        for index, parameter in enumerate(self.params):
-            if parameter.grad is not None:
-                self._change(index, parameter.data, parameter.grad)
+        flat = {i: self._flat(i, parameter) for i, parameter in enumerate(self.params) if parameter.grad is not None}
+        self.steps[list(flat)] += 1
+        lr = float(self.lr)  # a NumPy float64 would turn float32 arrays into float64
+        tiles = _tiles({index: arrays[0].size for index, arrays in flat.items()})
 
-    def _change(self, index: int, weight: Array, grad: Array) -> None:
-        sums = [self.state[name][index] for name in self.sums]
+        def tile(number: int) -> None:
+            for index, part in tiles[number]:
+                w, g, *sums = (array[part] for array in flat[index])
+                self.rule(w, g, int(self.steps[index]), lr, *sums)
+
+        run_tiles(tile, len(tiles))
+
+    def _flat(self, index: int, parameter: Parameter) -> list[Array]:
+        """Weight, gradient and running sums of a parameter, each as one row of numbers."""
+        weight = parameter.data
         if not weight.flags.c_contiguous:
             raise ValueError(f"{type(self).__name__}: parameter {index} ({weight.shape}) must be contiguous in memory")
-        self.steps[index] += 1
-        step, lr = int(self.steps[index]), float(self.lr)  # a NumPy float64 would turn float32 arrays into float64
-        w, g, *flat_sums = (array.reshape(-1) for array in (weight, grad, *sums))
-        run_slices(lambda part: self.rule(w[part], g[part], step, lr, *(s[part] for s in flat_sums)), w.size)
+        return [
+            array.reshape(-1) for array in (weight, parameter.grad, *(self.state[name][index] for name in self.sums))
+        ]
 
     def decayed(self, w: Array, g: Array) -> Array:
         """g + weight_decay w, in a buffer of its own, or `g` itself where there is no decay."""
@@ -166,11 +174,11 @@ class Adam(Optimizer):
         change *= 1 - beta2
         v *= beta2
         v += change
-        np.sqrt(v, out=change)
-        change /= (1 - beta2**step) ** 0.5
-        change += self.eps
+        root = (1 - beta2**step) ** 0.5
+        np.sqrt(v, out=change)  # w <- w - lr root / (1 - beta1^t)  m / (sqrt(v) + eps root)
+        change += self.eps * root
         np.divide(m, change, out=change)
-        change *= lr / (1 - beta1**step)
+        change *= lr * root / (1 - beta1**step)
         w -= change
 
 
@@ -190,6 +198,21 @@ class AdamW(Adam):
     def rule(self, w: Array, g: Array, step: int, lr: float, *sums: Array) -> None:
         w *= 1 - lr * self.weight_decay
         self.adam(w, g, step, lr, *sums)
+
+
+def _tiles(sizes: dict[int, int]) -> list[list[tuple[int, slice]]]:
+    """Slices that cover all parameters, in groups of at most TILE_ELEMENTS numbers, so that small ones go together."""
+    tiles: list[list[tuple[int, slice]]] = []
+    room = 0
+    for index, size in sizes.items():
+        for start in range(0, size, TILE_ELEMENTS):
+            piece = slice(start, min(size, start + TILE_ELEMENTS))
+            if room < piece.stop - start:
+                tiles.append([])
+                room = TILE_ELEMENTS
+            tiles[-1].append((index, piece))
+            room -= piece.stop - start
+    return tiles
 
 
 def build(name: str, params: Iterable[Parameter], lr: float, weight_decay: float = 0.0) -> Optimizer:

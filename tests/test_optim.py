@@ -77,6 +77,34 @@ def test_pieces_and_shapes_do_not_matter(kind: type) -> None:
         assert weight.data[where] == alone.data[0]
 
 
+def test_many_parameters_step_like_each_alone() -> None:
+    """Small parameters share a tile, large ones have several: 65,536 numbers make one."""
+    rng = np.random.default_rng(0)
+    starts = [rng.standard_normal(size) for size in (3, 65_536, 1, 65_530, 7, 0, 200_000, 2)]
+    together = [Parameter(start.copy()) for start in starts]
+    optimizer = Adam(together, lr=0.1)
+    for step in range(2):
+        for index, weight in enumerate(together):
+            weight.grad = None if index == 2 or (index == 4 and step == 0) else np.cos(starts[index] + step)
+        optimizer.step()
+    for index, start in enumerate(starts):
+        alone = Parameter(start.copy())
+        grads = [np.cos(start + step) for step in range(2)][(0, 0, 2, 0, 1, 0, 0, 0)[index] :]
+        take_steps(Adam([alone], lr=0.1), grads)
+        np.testing.assert_array_equal(together[index].data, alone.data)
+
+
+def test_a_parameter_that_cannot_be_changed_in_place_stops_the_whole_step() -> None:
+    weights = [Parameter([1.0]), Parameter(np.ones((2, 3)))]
+    optimizer = Adam(weights, lr=0.1)
+    weights[1].data = np.ones((3, 2)).T
+    for weight in weights:
+        weight.grad = np.ones_like(weight.data)
+    with pytest.raises(ValueError, match=r"Adam: parameter 1 \(\(2, 3\)\) must be contiguous in memory"):
+        optimizer.step()
+    assert weights[0].data == 1 and (optimizer.steps == 0).all()
+
+
 def test_works_in_place_and_without_large_temporaries() -> None:
     weight = Parameter(np.ones(1_000_000, np.float32))
     optimizer = Adam([weight], lr=0.1, weight_decay=0.1)

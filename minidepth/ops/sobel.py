@@ -7,8 +7,8 @@
 So gx is left minus right and gy above minus below. Both are separable, a difference along one axis smoothed by
 (1, 2, 1) along the other, which is the sum of neighbours, twice; and are computed so.
 
-The map is linear, so its gradient is the adjoint: the cross-correlation with the kernels turned by 180 degrees, of dL/dy
-in a frame of two zeros. Turned, both kernels are minus themselves, so the same two functions serve backward.
+The map is linear, so its gradient is the adjoint: the cross-correlation of dL/dy, in a frame of two zeros, with the
+kernels turned by 180 degrees. Turned, both kernels are minus themselves, so the same two functions serve backward.
 
 Zero padding sees the border as an edge as high as the depth itself; "replicate" and "valid" do not.
 

@@ -48,7 +48,7 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient. The gradients are left as they are."""
-        flat = {i: self._flat(i, parameter) for i, parameter in enumerate(self.params) if parameter.grad is not None}
+        flat = {i: self._flat(i, p.data, p.grad) for i, p in enumerate(self.params) if p.grad is not None}
         self.steps[list(flat)] += 1
         lr = float(self.lr)  # a NumPy float64 would turn float32 arrays into float64
         tiles = _tiles({index: arrays[0].size for index, arrays in flat.items()})
@@ -60,14 +60,11 @@ class Optimizer:
 
         run_tiles(tile, len(tiles))
 
-    def _flat(self, index: int, parameter: Parameter) -> list[Array]:
+    def _flat(self, index: int, weight: Array, grad: Array) -> list[Array]:
         """Weight, gradient and running sums of a parameter, each as one row of numbers."""
-        weight = parameter.data
         if not weight.flags.c_contiguous:
             raise ValueError(f"{type(self).__name__}: parameter {index} ({weight.shape}) must be contiguous in memory")
-        return [
-            array.reshape(-1) for array in (weight, parameter.grad, *(self.state[name][index] for name in self.sums))
-        ]
+        return [array.reshape(-1) for array in (weight, grad, *(self.state[name][index] for name in self.sums))]
 
     def decayed(self, w: Array, g: Array) -> Array:
         """g + weight_decay w, in a buffer of its own, or `g` itself where there is no decay."""

@@ -1,4 +1,5 @@
-"""The command line: ``minidepth train``, ``evaluate``, ``predict``, ``data info|verify``, ``summary``, ``gradcheck``.
+"""The command line: ``minidepth train``, ``evaluate``, ``predict``, ``data info|verify``, ``summary``, ``gradcheck``,
+``bench``.
 
 A mistake of the user is one line on standard error and exit status 2; Ctrl-C is status 130.
 """
@@ -118,6 +119,13 @@ def run_gradcheck(arguments: argparse.Namespace) -> int:
     return run(arguments.ops)
 
 
+def run_bench(arguments: argparse.Namespace) -> int:
+    from minidepth.bench import bench_conv
+
+    bench_conv(arguments.layers, arguments.rounds, say)
+    return 0
+
+
 COMMANDS = {
     "train": run_train,
     "evaluate": run_evaluate,
@@ -125,4 +133,5 @@ COMMANDS = {
     "data": run_data,
     "summary": run_summary,
     "gradcheck": run_gradcheck,
+    "bench": run_bench,
 }

@@ -26,6 +26,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     add_data(commands)
     add_summary(commands)
     add_gradcheck(commands)
+    add_bench(commands)
     return main
 
 
@@ -175,3 +176,20 @@ def add_gradcheck(commands: Any) -> None:
         "minidepth gradcheck conv2d batch_norm",
     )
     command.add_argument("ops", metavar="OP", nargs="*", help="operations to check (default: all)")
+
+
+def add_bench(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "bench",
+        "time every way to compute a convolution, beside the one that the rule picks",
+        "minidepth bench conv --layers small",
+    )
+    command.add_argument("what", metavar="conv", choices=("conv",), help="what to time: conv")
+    command.add_argument(
+        "--layers",
+        choices=("all", "base16", "base64", "small"),
+        default="all",
+        help="those of U-Nets with 16 or 64 base channels at 240x320, of both, or of a small one (default: all)",
+    )
+    command.add_argument("--rounds", type=int, metavar="N", default=3, help="calls of each, by turns (default: 3)")

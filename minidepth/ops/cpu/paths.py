@@ -15,7 +15,7 @@ from minidepth.ops.cpu import patch_gemm, pointwise, row_gemm, tile_gemm, winogr
 
 Pair = tuple[int, int]
 
-MANY_CHANNELS = 64 * 128
+MANY_CHANNELS = 64 * 64
 """Input times output channels from which on Winograd's fewer products pay for its transforms of the picture."""
 MANY_PIXELS = 1000
 """Pixels of a batch from which on they pay for its transform of the kernel, too."""

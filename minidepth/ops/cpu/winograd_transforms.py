@@ -17,6 +17,8 @@ Where the last tiles stick out of the picture they see zeros, and what they put 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -54,9 +56,19 @@ _A_T = {
 KERNELS_AT_ONCE = 1 << 14
 
 
+@cache
+def _matrix(name: str, m: int, dtype: np.dtype) -> Array:
+    """ "B^T", "G" or "A^T" as above, or the transpose of one: "B", "G^T", "A"."""
+    known = {"B^T": _B_T, "G": _G, "A^T": _A_T}
+    if name in known:
+        return np.array(known[name][m], dtype)
+    other = name.removesuffix("^T") if name.endswith("^T") else name + "^T"
+    return np.ascontiguousarray(_matrix(other, m, dtype).T)
+
+
 def transform_kernel(weight: Array, m: int) -> Array:
     """weight (O, C, 3, 3) -> U (K, O, C)."""
-    (out, channels), k, g = weight.shape[:2], m + 2, np.array(_G[m], weight.dtype)
+    (out, channels), k, g = weight.shape[:2], m + 2, _matrix("G", m, weight.dtype)
     u = pool.empty((k * k, out, channels), weight.dtype)
 
     def some(part: slice) -> None:
@@ -73,7 +85,7 @@ def transform_kernel(weight: Array, m: int) -> Array:
 
 def transform_kernel_adjoint(grad_u: Array, m: int) -> Array:
     """dU (K, O, C) -> dL/dweight (O, C, 3, 3)."""
-    (_, out, channels), k, g_t = grad_u.shape, m + 2, np.array(_G[m], grad_u.dtype).T.copy()
+    (_, out, channels), k, g_t = grad_u.shape, m + 2, _matrix("G^T", m, grad_u.dtype)
     grad = pool.empty((out, channels, 3, 3), grad_u.dtype)
 
     def some(part: slice) -> None:
@@ -92,7 +104,7 @@ def transform_kernel_adjoint(grad_u: Array, m: int) -> Array:
 def transform_input(x: Array, top: int, down: int, m: int, v: Array) -> None:
     """The strip of `down` rows of tiles that begins at row `top` of x (C, H, W), into v (K, C, P)."""
     (channels, height, width), k, rows, across = x.shape, m + 2, m * down + 2, -(-x.shape[2] // m)
-    b_t = np.array(_B_T[m], x.dtype)
+    b_t = _matrix("B^T", m, x.dtype)
     # taps[j, r, c, q] = x[c, top + r - 1, m q + j - 1]: what column j of every tile looks at
     taps = scratch("winograd_1", (k, rows, channels, across), x.dtype)
     first, last, whole = max(0, 1 - top), min(rows, height + 1 - top), width // m
@@ -122,7 +134,7 @@ def transform_input_adjoint(grad_v: Array, top: int, down: int, m: int, grad_x: 
     A strip looks two rows into the strip above it. Their share goes to `edge` (C, 2, W), to be added later.
     """
     (channels, height, width), k, rows, across = grad_x.shape, m + 2, m * down + 2, -(-grad_x.shape[2] // m)
-    b = np.array(_B_T[m], grad_x.dtype).T.copy()
+    b = _matrix("B", m, grad_x.dtype)
     tiles = scratch("winograd_1", (k, k, channels, down, across), grad_x.dtype)  # (j, i, c, t, q)
     np.matmul(b, grad_v.reshape(k, k, -1).swapaxes(0, 1), out=tiles.reshape(k, k, -1))
     along = scratch("winograd_2", (k, rows, channels, across), grad_x.dtype)
@@ -146,7 +158,7 @@ def transform_input_adjoint(grad_v: Array, top: int, down: int, m: int, grad_x: 
 
 def transform_output(product: Array, bias: Array | None, top: int, down: int, m: int, y: Array) -> None:
     """From M (K, O, P) to the rows of y (O, H, W) that belong to the strip, plus bias (O,)."""
-    k, across, a_t = m + 2, -(-y.shape[2] // m), np.array(_A_T[m], y.dtype)
+    k, across, a_t = m + 2, -(-y.shape[2] // m), _matrix("A^T", m, y.dtype)
     rows = scratch("winograd_1", (k, m, len(y), down, across), y.dtype)  # (j, i, o, t, q)
     np.matmul(a_t, product.reshape(k, k, -1).swapaxes(0, 1), out=rows.reshape(k, m, -1))
     tiles = scratch("winograd_2", (m, *rows.shape[1:]), y.dtype)
@@ -159,7 +171,7 @@ def transform_output(product: Array, bias: Array | None, top: int, down: int, m:
 
 def transform_output_adjoint(grad: Array, top: int, down: int, m: int, product: Array) -> None:
     """From the strip's rows of grad (O, H, W) to dM (K, O, P)."""
-    k, across, a = m + 2, -(-grad.shape[2] // m), np.array(_A_T[m], grad.dtype).T.copy()
+    k, across, a = m + 2, -(-grad.shape[2] // m), _matrix("A", m, grad.dtype)
     tiles = scratch("winograd_2", (m, m, len(grad), down, across), grad.dtype)  # (j, i, o, t, q)
     if top + m * down > grad.shape[1] or m * across > grad.shape[2]:
         tiles.fill(0)

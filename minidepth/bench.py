@@ -92,9 +92,7 @@ def bench_conv(networks: str, rounds: int, say: Callable[[str], None]) -> None:
                 bar.clear()
                 say(line)
     more = 100 * (rule_ms / best_ms - 1)
-    say(
-        f"all: {rule_ms:.2f} ms with the rule's choices, {more:.1f} % more than the {best_ms:.2f} ms of the fastest ones"
-    )
+    say(f"all: {rule_ms:.2f} ms with the rule's choices, {more:.1f} % more than the {best_ms:.2f} ms of the fastest")
 
 
 def unet_layers(base_channels: int, batch: int, size: Pair) -> Counter[Layer]:

@@ -101,6 +101,11 @@ def _batch_norm(rng: np.random.Generator) -> Setting:
     return [x, *affine], options
 
 
+def _batch_norm_leaky_relu(rng: np.random.Generator) -> Setting:
+    inputs, options = _batch_norm(rng)
+    return inputs, {**options, "negative_slope": float(rng.choice([0, 0.01, 0.2]))}
+
+
 def _interpolate(rng: np.random.Generator) -> Setting:
     x = rng.standard_normal((_size(rng, 1, 2), _size(rng, 1, 2), *_pair(rng, 1, 9)))
     mode = "bilinear" if _maybe(rng) else "nearest"
@@ -238,6 +243,7 @@ DRAW: dict[str, Draw] = {
     "transpose": _transpose,
     "permute": _permute,
     "getitem": _getitem,
+    "batch_norm_leaky_relu": _batch_norm_leaky_relu,
 }
 
 OPERATORS: dict[str, Callable[..., Any]] = {
@@ -260,7 +266,7 @@ def call(ops: ModuleType, op: str, options: dict[str, Any], *tensors: Any) -> An
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     if op == "cat":
         return function(tensors, **options)
-    if op == "batch_norm":
+    if op in ("batch_norm", "batch_norm_leaky_relu"):
         data = tensors[0].data
         running = [np.asarray(options.pop(name), dtype=data.dtype) for name in ("running_mean", "running_var")]
         return function(tensors[0], *running, *tensors[1:], **options)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from minidepth import ops
+from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.gradient_inputs import distinct
+from minidepth.gradient_inputs import away_from, distinct, positive
 from minidepth.gradient_table.row import Function, Input, Row, linear, nonlinear
 
 CONV2D: list[tuple[str, dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
@@ -94,6 +95,10 @@ def rows() -> Iterator[Row]:
     yield from nonlinear("batch_norm", "training, (N, C)", _batch_norm(training=True), (7, 4), (4,), (4,))
     yield from linear("batch_norm", "evaluation", _batch_norm(training=False), (3, 4, 5, 2), (4,), (4,))
     yield from linear("batch_norm", "evaluation, no weight or bias", _batch_norm(training=False), (3, 4, 5, 2))
+    for slope in (0.2, 0.01, 0.0):
+        yield from _batch_norm_leaky_relu(f"training, slope {slope}", (4, 4, 5, 2), training=True, slope=slope)
+    yield from _batch_norm_leaky_relu("training, (N, C)", (8, 4), training=True, slope=0.2)
+    yield from _batch_norm_leaky_relu("evaluation, slope 0.2", (4, 4, 5, 2), training=False, slope=0.2)
 
 
 def _with(op: Function, options: dict[str, Any]) -> Function:
@@ -108,6 +113,31 @@ def _batch_norm(training: bool) -> Function:
         return ops.batch_norm(x, mean, var, weight, bias, training=training)
 
     return function
+
+
+def _batch_norm_leaky_relu(setting: str, shape: tuple[int, ...], training: bool, slope: float) -> Iterator[Row]:
+    """A row of four channels; of the numbers after batch-norm none is near 0, where the leaky ReLU has its kink.
+
+    The second half of the pictures is the first one with its sign changed, so the mean is 0 but for what is added to a
+    channel, and a number differs from it by 0.3 standard deviations or more. The bias moves it by at most 0.1.
+    """
+    mean, var = np.array([0.5, -1.0, 0.0, 2.0]), np.array([0.7, 2.0, 1.0, 0.3])
+
+    def function(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return ops.batch_norm_leaky_relu(
+            x, mean.copy(), var.copy(), weight, bias, training=training, negative_slope=slope
+        )
+
+    def pictures(rng: np.random.Generator) -> Array:
+        half = away_from(rng, (shape[0] // 2, *shape[1:]), kinks=[0.0], gap=0.5)
+        return np.concatenate([half, -half]) + mean.reshape(-1, *(1,) * (len(shape) - 2))
+
+    def weight(rng: np.random.Generator) -> Array:
+        return positive(rng, (4,)) * [1, -1, 1, -1]
+
+    yield from nonlinear(
+        "batch_norm_leaky_relu", setting, function, pictures, weight, lambda rng: rng.uniform(0, 0.1, 4)
+    )
 
 
 def _distinct(*shape: int) -> Input:

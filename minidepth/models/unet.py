@@ -36,6 +36,7 @@ from minidepth.nn import (
     ReLU,
     Sequential,
     Upsample,
+    norm_then_act,
 )
 from minidepth.nn.init import Rng
 
@@ -161,11 +162,9 @@ class DoubleConv(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(x)
-        x = self.bn1(x)
-        x = self.act(x)
+        x = norm_then_act(self.bn1, self.act, x)
         x = self.conv2(x)
-        x = self.bn2(x)
-        return self.act(x)
+        return norm_then_act(self.bn2, self.act, x)
 
 
 def halve_channels_double_size(channels: int, up: str, init: str, rng: Rng) -> Module:

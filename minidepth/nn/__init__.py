@@ -17,3 +17,4 @@ from minidepth.nn.module import ModuleList as ModuleList
 from minidepth.nn.module import Parameter as Parameter
 from minidepth.nn.module import Sequential as Sequential
 from minidepth.nn.module import watch as watch
+from minidepth.nn.norm_then_act import norm_then_act as norm_then_act

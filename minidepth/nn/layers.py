@@ -114,11 +114,13 @@ class BatchNorm2d(Module):
         self.running_var = Buffer(np.ones(num_features, np.float32))
         self.num_batches_tracked = Buffer(np.array(0, np.int64))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
+        """The normalised x; with `negative_slope` also the leaky ReLU of it, see `norm_then_act`."""
         if self.training and not is_second_run():
             self.num_batches_tracked.data += 1
         mean, var = self.running_mean.data, self.running_var.data
-        return ops.batch_norm(x, mean, var, self.weight, self.bias, self.training, self.momentum, self.eps)
+        args = x, mean, var, self.weight, self.bias, self.training, self.momentum, self.eps
+        return ops.batch_norm(*args) if negative_slope is None else ops.batch_norm_leaky_relu(*args, negative_slope)
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

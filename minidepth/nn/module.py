@@ -278,3 +278,8 @@ def watch(model: Module, seen: Callable[[str, Module, tuple[Tensor, ...], Tensor
     finally:
         for _, layer in layers:
             del vars(layer)["forward"]
+
+
+def is_watched(layer: Module) -> bool:
+    """Whether a `watch` waits for this layer's own output, so that it must not be merged with the next one."""
+    return "forward" in vars(layer)

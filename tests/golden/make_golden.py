@@ -28,6 +28,7 @@ CASES_PER_OP = {
     "max_pool2d": 8,
     "avg_pool2d": 8,
     "batch_norm": 8,
+    "batch_norm_leaky_relu": 8,
 }
 FEW = 4
 LARGEST = 600

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from helpers import assert_gradient, assert_linear, assert_same, normal
+from helpers import assert_gradient, assert_linear, assert_same, normal, value_and_gradients
+from threadpoolctl import threadpool_limits
 
 from minidepth import Tensor
-from minidepth.ops import batch_norm
+from minidepth.ops import batch_norm, batch_norm_leaky_relu
+from minidepth.ops.cpu import threads
 
-SHAPES = [(2, 3, 4, 5), (3, 1, 2, 2), (5, 4), (1, 2, 3, 7), (2, 3, 6), (4, 200, 2, 3)]
+SHAPES = [(2, 3, 4, 5), (3, 1, 2, 2), (5, 4), (1, 2, 3, 7), (2, 3, 6), (2, 5, 17, 19), (4, 200, 2, 3)]
 
 
 def test_by_hand() -> None:
@@ -64,12 +66,56 @@ def test_without_weight_and_bias() -> None:
     assert_gradient(lambda x: batch_norm(x, None, None, training=True), x)
 
 
-def test_float32_far_from_zero_loses_nothing() -> None:
-    x = (1000 + normal(2, 2, 30, 40)).astype(np.float32)
-    expected = reference.batch_norm(x.astype(np.float64), np.ones(2), np.zeros(2), 1e-5)[0]
-    y = batch_norm(Tensor(x), np.zeros(2, np.float32), np.ones(2, np.float32), training=True)
+@pytest.mark.parametrize("shape", [(2, 2, 30, 40), (4, 3, 240, 320), (3, 4, 7)], ids=str)
+def test_float32_far_from_zero_loses_nothing(shape) -> None:
+    x = (1000 + normal(*shape)).astype(np.float32)
+    axes, column = (0, *range(2, len(shape))), (-1, *(1,) * (len(shape) - 2))
+    exact_mean, exact_var = (f(x, axis=axes, dtype=np.float64) for f in (np.mean, np.var))
+    expected = (x - exact_mean.reshape(column)) / np.sqrt(exact_var.reshape(column) + 1e-5)
+    mean, var = np.zeros(shape[1], np.float32), np.zeros(shape[1], np.float32)
+    y = batch_norm(Tensor(x), mean, var, training=True, momentum=1.0)
     assert y.dtype == np.float32
     assert_same(y, expected, relative=2e-5)
+    count = x.size // shape[1]
+    np.testing.assert_allclose(mean, exact_mean, rtol=1e-7)
+    np.testing.assert_allclose(var, exact_var * count / (count - 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("function", [batch_norm, batch_norm_leaky_relu])
+def test_float32_gradient_far_from_zero_loses_nothing(function) -> None:
+    x = (1000 + normal(4, 3, 60, 80)).astype(np.float32)
+    weight, bias, cotangent = np.array([1.0, -2, 0.5]), np.array([0.1, 0, -0.3]), normal(4, 3, 60, 80, seed=1)
+    grads = {}
+    for dtype in (np.float32, np.float64):
+        arrays = [array.astype(dtype) for array in (x, weight, bias)]
+        _, grads[dtype] = value_and_gradients(lambda *p: function(p[0], None, None, *p[1:], True), arrays, cotangent)
+    for single, double in zip(grads[np.float32], grads[np.float64]):
+        wrong = np.abs(single - double) > 1e-4 * np.abs(double).max()
+        assert wrong.mean() < 1e-4  # where y is 0 but for rounding, it may be of either sign
+
+
+@pytest.mark.parametrize("function", [batch_norm, batch_norm_leaky_relu])
+@pytest.mark.parametrize("shape", [(2, 5, 160, 200), (1, 1, 240, 320), (3, 130, 31, 33)], ids=str)
+def test_the_number_of_threads_changes_no_bit(monkeypatch, function, shape) -> None:
+    inputs = [normal(*shape).astype(np.float32), *(normal(shape[1], seed=n).astype(np.float32) for n in (1, 2))]
+    results = []
+    for count in (1, 2, 3):
+        monkeypatch.setattr(threads, "get_num_threads", lambda count=count: count)
+        with threadpool_limits(count, user_api="blas"):
+            y, grads = value_and_gradients(
+                lambda x, w, b: function(x, None, None, w, b, training=True), inputs, normal(*shape, seed=3)
+            )
+        results.append([y, *grads])
+    for result in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(result, results[0], strict=True))
+
+
+def test_channels_last_in_memory() -> None:
+    x, cotangent = normal(2, 7, 6, 5), normal(2, 7, 6, 5, seed=1)
+    tensors = Tensor(x, requires_grad=True), Tensor(np.ascontiguousarray(x.transpose(0, 3, 1, 2)), requires_grad=True)
+    batch_norm(tensors[0].permute(0, 3, 1, 2), None, None, training=True).backward(cotangent.transpose(0, 3, 1, 2))
+    batch_norm(tensors[1], None, None, training=True).backward(np.ascontiguousarray(cotangent.transpose(0, 3, 1, 2)))
+    assert_same(tensors[0].grad.transpose(0, 3, 1, 2), tensors[1].grad)
 
 
 @pytest.mark.parametrize(

@@ -14,5 +14,9 @@ from minidepth import optim as optim
 from minidepth.engine import Tensor as Tensor
 from minidepth.engine import no_grad as no_grad
 from minidepth.gradient_check import gradcheck as gradcheck
+from minidepth.ops.cpu.pool import release_memory as release_memory
+from minidepth.ops.cpu.pool import set_pool_limit as set_pool_limit
+from minidepth.ops.cpu.threads import get_num_threads as get_num_threads
+from minidepth.ops.cpu.threads import set_num_threads as set_num_threads
 
 __version__ = "0.1.0"

@@ -6,28 +6,38 @@ arrays as the step before it, so nearly all of that time can be saved.
 
 The pool keeps buffers, and `empty` hands out arrays that are views of them. Nobody has to give anything back: an array,
 or any view of it, holds a reference to its buffer for as long as it lives. A buffer that only the pool refers to is
-free again, and Python's own reference count says so. `release` gives the free buffers back to the system; the pool does
-that by itself with buffers that nobody has asked for in a long while, and with as many as its limit demands.
+free again, and Python's own reference count says so. Free buffers go back to the system when `release_memory` is
+called, when nobody has asked for them in a long while, and where the limit demands it.
+
+Arrays begin at a multiple of 64 bytes, a line of the cache and the width of the widest vector registers. (NumPy's own
+begin 16 bytes after one: an addition of float32 then takes up to twice as long.)
 """
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import sys
 import threading
-import warnings
+from collections.abc import Callable, Iterator
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from minidepth.backend import Array
+from minidepth.errors import InputError
 
 SMALL_BYTES = 1 << 16
 """Smaller arrays come from NumPy itself: it keeps small memory anyway."""
 WASTE = 2.5
 """How much larger than the request a buffer may be, if there is none of just the right size. A level of a U-Net makes
 arrays of half the size of the level above; more than twice lets it use what that one has freed."""
+LINE_BYTES = 64
 LONG_WHILE = 5000
-"""After so many requests, of which a training step makes a few hundred, an unused buffer is given back."""
+"""Requests, of which a training step makes a few hundred; a buffer not used for as many is given back."""
+
+log = logging.getLogger("minidepth")
 
 
 class Pool:
@@ -35,16 +45,22 @@ class Pool:
 
     Args:
         limit_bytes: the most that the buffers may take together; None for no limit. Beyond it, arrays are made afresh
-            each time: everything works, more slowly, and one warning says so.
+            each time: everything works, more slowly, and one line in the log says so.
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
-        self.limit_bytes = limit_bytes
         self.held_bytes = 0
         self._buffers: dict[int, list[_Buffer]] = {}  # by size
         self._requests = 0
-        self._warned = False
         self._lock = threading.RLock()  # a garbage collection inside `empty` may run code that comes here again
+        self.set_limit(limit_bytes)
+
+    def set_limit(self, limit_bytes: int | None) -> None:
+        """Another limit; what is free beyond it is given back now, what is in use beyond it when it is free."""
+        with self._lock:
+            self.limit_bytes = limit_bytes
+            self._told = False
+            self._make_room(0)
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype | type) -> Array:
         """An uninitialised C-contiguous array, as from ``np.empty``."""
@@ -53,83 +69,101 @@ class Pool:
         if n_bytes < SMALL_BYTES:
             return np.empty(shape, dtype)
         with self._lock:
-            self._requests += 1
-            buffer = self._find(n_bytes) or self._make(n_bytes)
-            if buffer is None:
-                return np.empty(shape, dtype)
-            buffer.last_request = self._requests
-            return buffer.memory[:n_bytes].view(dtype).reshape(shape)
+            part = self._take(n_bytes)
+            tell = part is None and not self._told
+            self._told = self._told or tell
+        if part is None:
+            part = _Buffer(n_bytes).part(n_bytes)
+        if tell:
+            log.warning(
+                "minidepth: the pool's limit of %.1f MiB is smaller than one step needs: it holds %.1f MiB, and %.1f "
+                "more were asked for. Everything works, but more slowly; raise the limit or make the batch smaller",
+                *(n / 2**20 for n in (self.limit_bytes or 0, self.held_bytes, n_bytes)),
+            )
+        return part.view(dtype).reshape(shape)
 
     def release(self) -> None:
         """Give all free buffers back to the system. Arrays in use stay as they are."""
         with self._lock:
-            self._drop(self._free_buffers())
+            self._give_back(lambda buffer: True)
 
-    def _find(self, n_bytes: int) -> _Buffer | None:
-        for buffer in self._buffers.get(n_bytes, ()):
-            if buffer.is_free():
-                return buffer
-        fitting = [size for size in self._buffers if n_bytes < size <= WASTE * n_bytes]
-        for size in sorted(fitting):
-            for buffer in self._buffers[size]:
-                if buffer.is_free():
-                    return buffer
-        return None
-
-    def _make(self, n_bytes: int) -> _Buffer | None:
-        """A new buffer, or None where the limit leaves no room for it."""
-        free = self._free_buffers()
-        self._drop([buffer for buffer in free if self._requests - buffer.last_request > LONG_WHILE])
-        if self.limit_bytes is not None and self.held_bytes + n_bytes > self.limit_bytes:
-            self._drop(free)  # what was dropped already is passed over
-            if self.held_bytes + n_bytes > self.limit_bytes:
-                self._warn(n_bytes)
+    def _take(self, n_bytes: int) -> Array | None:
+        """A part of a free buffer, or of a new one; None where the limit leaves no room for it."""
+        self._requests += 1
+        if self._requests % LONG_WHILE == 0:
+            self._give_back(lambda buffer: buffer.last_request < self._requests - LONG_WHILE)
+        if self.limit_bytes is not None and self.held_bytes > self.limit_bytes:
+            self._make_room(0)
+        for buffer in self._candidates(n_bytes):
+            part = buffer.part(n_bytes)  # holds the memory from here on, so nobody can find it free a moment later
+            if buffer.references() == _UNUSED + 1:
+                break
+        else:
+            if not self._make_room(n_bytes):
                 return None
-        buffer = _Buffer(n_bytes)
-        self._buffers.setdefault(n_bytes, []).append(buffer)
-        self.held_bytes += n_bytes
-        return buffer
+            buffer = _Buffer(n_bytes)
+            part = buffer.part(n_bytes)
+            self._buffers.setdefault(n_bytes, []).append(buffer)
+            self.held_bytes += n_bytes
+        buffer.last_request = self._requests
+        return part
 
-    def _free_buffers(self) -> list[_Buffer]:
-        return [buffer for buffers in self._buffers.values() for buffer in buffers if buffer.is_free()]
+    def _candidates(self, n_bytes: int) -> Iterator[_Buffer]:
+        """The buffers that are large enough: those of the right size, then larger ones up to `WASTE`."""
+        yield from self._buffers.get(n_bytes, ())
+        for size in sorted(size for size in list(self._buffers) if n_bytes < size <= WASTE * n_bytes):
+            yield from self._buffers.get(size, ())
 
-    def _drop(self, buffers: list[_Buffer]) -> None:
-        for buffer in buffers:
-            same_size = self._buffers.get(buffer.memory.nbytes, [])
-            if buffer in same_size:
+    def _make_room(self, n_bytes: int) -> bool:
+        """Whether `n_bytes` more stay within the limit, if need be after free buffers were given back."""
+        if self.limit_bytes is None:
+            return True
+        limit_bytes = self.limit_bytes - n_bytes
+        self._give_back(lambda buffer: self.held_bytes > limit_bytes)
+        return self.held_bytes <= limit_bytes
+
+    def _give_back(self, is_to_go: Callable[[_Buffer], bool]) -> None:
+        """Drop free buffers, those first that were not used for longest, up to the first one that is not to go."""
+        buffers = [buffer for same_size in list(self._buffers.values()) for buffer in same_size]
+        for buffer in sorted(buffers, key=lambda buffer: buffer.last_request):
+            if buffer.references() > _UNUSED:
+                continue
+            if not is_to_go(buffer):
+                return
+            same_size = self._buffers.get(buffer.size, [])
+            if buffer in same_size:  # not if a garbage collection has come here in between
                 same_size.remove(buffer)
-                self.held_bytes -= buffer.memory.nbytes
-
-    def _warn(self, n_bytes: int) -> None:
-        if not self._warned and self.limit_bytes is not None:
-            self._warned = True
-            warnings.warn(
-                f"the pool's limit of {self.limit_bytes / 2**20:.0f} MiB is smaller than one step needs (it holds "
-                f"{self.held_bytes / 2**20:.0f} MiB in use and was asked for {n_bytes / 2**20:.1f} MiB more); "
-                "arrays beyond it are made afresh each time, which is slower; raise the limit or use a smaller batch",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+                self.held_bytes -= buffer.size
+                if not same_size:
+                    del self._buffers[buffer.size]
 
 
 class _Buffer:
-    """Some memory, and when it was last asked for."""
+    """Memory for `size` bytes and the way to the next cache line, and when it was last asked for."""
 
-    __slots__ = ("last_request", "memory")
+    __slots__ = ("last_request", "memory", "size", "start")
 
-    def __init__(self, n_bytes: int) -> None:
-        self.memory = np.empty(n_bytes, np.uint8)
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.memory = np.empty(size + LINE_BYTES, np.uint8)
+        self.start = -self.memory.ctypes.data % LINE_BYTES
         self.last_request = 0
 
-    def is_free(self) -> bool:
-        """Whether nothing but this object refers to the memory."""
-        return sys.getrefcount(self.memory) <= _ONLY_ITS_BUFFER
+    def part(self, n_bytes: int) -> Array:
+        """The first bytes. NumPy makes `memory` the base of this array and of each view of it: they keep it alive."""
+        return self.memory[self.start : self.start + n_bytes]
+
+    def references(self) -> int:
+        """How many references there are to the memory, with this object's own and those that the question takes."""
+        memory = self.memory
+        return sys.getrefcount(memory)
 
 
-_ONLY_ITS_BUFFER = (lambda buffer: sys.getrefcount(buffer.memory))(_Buffer(1))
-"""What `getrefcount` says of memory that only its buffer refers to: 2, since the question itself holds one."""
+_UNUSED = _Buffer(1).references()
+"""The references to a memory that nobody uses."""
 
 _pool = Pool()
+_scratch: WeakKeyDictionary[threading.Thread, dict[str, Array]] = WeakKeyDictionary()
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype | type) -> Array:
@@ -147,3 +181,42 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype | type) -> Array:
     array = _pool.empty(shape, dtype)
     array.fill(0)
     return array
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """An uninitialised array that belongs to this thread and is used again at the next call with the same name.
+
+    It is for the inside of a tile and must not outlive it. Small tiles find it in the core's cache.
+    """
+    buffers = _scratch.setdefault(threading.current_thread(), {})
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = buffers.get(name)
+    if buffer is None or buffer.nbytes < n_bytes:
+        buffers[name] = buffer = _Buffer(n_bytes).part(n_bytes)
+    return buffer[:n_bytes].view(dtype).reshape(shape)
+
+
+def set_pool_limit(limit_bytes: int | None) -> None:
+    """Keep at most `limit_bytes` of memory for arrays that are used again; None, as at the start, keeps all that comes.
+
+    It is no limit to what a program uses: arrays beyond it are made afresh each time, which is slower. With 0, all are.
+
+    Raises:
+        InputError: `limit_bytes` is neither None nor a whole number of at least 0.
+    """
+    whole = isinstance(limit_bytes, (int, np.integer)) and not isinstance(limit_bytes, bool)
+    if limit_bytes is not None and not (whole and limit_bytes >= 0):
+        raise InputError(f"set_pool_limit: limit_bytes is {limit_bytes!r}; it must be a whole number, or None")
+    _pool.set_limit(None if limit_bytes is None else int(limit_bytes))
+
+
+def release_memory() -> None:
+    """Give back to the system what is kept to be used again and not in use: after training, say, in a long program."""
+    _pool.release()
+    _scratch.clear()
+
+
+if hasattr(os, "register_at_fork"):  # a child must not find the pool locked by a thread that it does not have
+    os.register_at_fork(
+        before=_pool._lock.acquire, after_in_parent=_pool._lock.release, after_in_child=_pool._lock.release
+    )

@@ -2,115 +2,150 @@
 
 NumPy lets go of the interpreter lock inside large copies, arithmetic and matrix products, so plain Python threads do
 run NumPy code side by side. A kernel cuts its work into *tiles* small enough for a core's own cache (about 1 MB), and
-`run_tiles` hands them to one thread per core. Inside a tile BLAS must not start threads of its own, or two threads per
-core would push each other's tiles out of the cache; so BLAS is held to one thread meanwhile, and set back afterwards.
+`run_tiles` hands them to one thread per core. Meanwhile BLAS has one thread for each product (blas.py).
 
 What a tile computes must not depend on which thread runs it. The sizes of tiles depend on shapes alone, and sums over
 tiles are taken in tile order, so the results of a tiled kernel are the same bits whatever the number of threads.
+
+Cost: about 20 us for waking a helper up, so tiles should take longer than that, and 15 us for holding BLAS.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
+from contextlib import nullcontext
+from contextvars import copy_context
+from queue import SimpleQueue
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-from minidepth.backend import Array
+from minidepth.errors import InputError
+from minidepth.ops.cpu import blas
+from minidepth.ops.cpu.pool import scratch as scratch
 
 TILE_ELEMENTS = 1 << 16
 """Numbers per array in a tile of an elementwise kernel: three float32 arrays of it fit into a 1 MB cache."""
 
-_thread = threading.local()
+Job = Callable[[], None]
+
+_num_threads: int | None = None
+_jobs: SimpleQueue[Job | None] | None = None
+_lock = threading.Lock()
+_this_thread = threading.local()
 
 
-def thread_count() -> int:
-    """The cores this process may run on."""
+def get_num_threads() -> int:
+    """How many threads a kernel may use: what `set_num_threads` was given, else the cores this process may run on."""
+    if _num_threads is not None:
+        return _num_threads
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_tiles(task: Callable[[int], object], count: int) -> None:
-    """Call ``task(0) ... task(count - 1)``, on all cores where there is more than one tile and more than one core."""
-    if count <= 1 or getattr(_thread, "is_worker", False):  # a single tile may have all of BLAS's threads
-        for tile in range(count):
-            task(tile)
-        return
+def set_num_threads(n: int) -> None:
+    """Let kernels use `n` threads, the caller's included: with 1, everything runs in the caller's thread.
+
+    The results are the same bits for every `n`; more than there are cores does no good. Kernels that are running go on
+    with the threads they have.
+
+    Raises:
+        InputError: `n` is not a whole number of at least 1.
+    """
+    global _num_threads, _jobs
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InputError(f"set_num_threads: n is {n!r}; it must be a whole number of at least 1")
+    with _lock:
+        _num_threads = int(n)
+        if _jobs is not None:
+            _jobs.put(None)
+            _jobs = None  # the next kernel starts new helpers
+
+
+def run_tiles(task: Callable[[int], object], count: int, products: bool = True) -> None:
+    """Call ``task(0) ... task(count - 1)``, on all cores where there is more than one tile and more than one core.
+
+    The caller's thread takes part, and returns when every tile is done. An error in a tile is raised here; other tiles
+    may then have run or not. Tiles within a tile run in its thread.
+
+    Args:
+        task: what to do for one tile.
+        count: how many there are.
+        products: whether there are matrix products in `task`; without them BLAS need not be held, which saves 15 us.
+    """
     tiles = iter(range(count))  # one iterator for all: whoever is free takes the next tile
 
     def work() -> None:
         for tile in tiles:
             task(tile)
 
-    with _single_threaded_blas():
-        futures = [_pool().submit(work) for _ in range(min(thread_count(), count) - 1)]
-        try:
-            work()
-        finally:
-            for future in futures:
-                future.result()
+    is_helper = getattr(_this_thread, "is_helper", False)
+    with blas.one_thread() if products else nullcontext():
+        _run_together(work, 0 if is_helper else min(get_num_threads(), count) - 1)
 
 
-def run_slices(task: Callable[[slice], object], size: int, step: int = TILE_ELEMENTS) -> None:
-    """Call `task` with slices that cover ``range(size)``, `step` at a time: the loop of an elementwise kernel."""
-    run_tiles(lambda tile: task(slice(tile * step, min(size, (tile + 1) * step))), -(-size // step))
+def run_slices(task: Callable[[slice], object], size: int, step: int = TILE_ELEMENTS, products: bool = True) -> None:
+    """Call `task` with slices that cover ``range(size)``, `step` at a time; the rest is as in `run_tiles`."""
+    run_tiles(lambda tile: task(slice(tile * step, min(size, (tile + 1) * step))), -(-size // step), products)
 
 
-def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
-    """An uninitialised array that belongs to this thread and is used again at the next call with the same name.
+def _run_together(work: Job, helpers: int) -> None:
+    """Run `work` in this thread, and in up to `helpers` more that are free before this one is done."""
+    if helpers < 1:
+        return work()
+    # A helper that starts takes a ticket; those left at the end are torn up. In the context np.errstate holds as here.
+    tickets = iter([(copy_context(), work) for _ in range(helpers)])
+    reports: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    Fresh memory costs page faults at every use; a kept buffer stays in the cache. It must not outlive the tile.
-    """
-    buffers: dict[str, Array] = _thread.__dict__.setdefault("buffers", {})
-    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize  # np.prod takes 20 us when the caches are full of numbers
-    buffer = buffers.get(name)
-    if buffer is None or buffer.nbytes < n_bytes:
-        buffers[name] = buffer = np.empty(n_bytes, np.uint8)
-    return buffer[:n_bytes].view(dtype).reshape(shape)
+    def take_part() -> None:
+        for context, job in tickets:
+            report = None
+            try:
+                context.run(job)
+            except BaseException as error:  # raised below, in the thread that called the kernel
+                report = error
+            del job  # first of all, as the caller's arrays hang on it
+            reports.put(report)
 
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    def mark() -> None:
-        _thread.is_worker = True
-
-    return ThreadPoolExecutor(max(1, thread_count() - 1), thread_name_prefix="minidepth", initializer=mark)
-
-
-if hasattr(os, "register_at_fork"):  # a forked child has the pool, but none of its threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
-
-
-_lock = threading.Lock()
-_users = 0
-_saved: list[int] = []
-
-
-@contextmanager
-def _single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS to one thread while any kernel runs; the last one to leave sets back what the first one found."""
-    global _users, _saved
-    with _lock:
-        if _users == 0:
-            _saved = [library.num_threads for library in _blas().lib_controllers]
-            for library in _blas().lib_controllers:
-                library.set_num_threads(1)
-        _users += 1
+    jobs = _helpers_queue()
+    for _ in range(helpers):
+        jobs.put(take_part)
     try:
-        yield
+        work()
     finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                for library, number in zip(_blas().lib_controllers, _saved):
-                    library.set_num_threads(number)
+        started = helpers - len(list(tickets))
+        errors = [error for error in (reports.get() for _ in range(started)) if error is not None]
+    if errors:
+        try:
+            raise errors[0]
+        finally:
+            del errors  # an error knows this frame: a circle, in which large arrays would wait for the collector
+
+
+def _helpers_queue() -> SimpleQueue[Job | None]:
+    """The queue from which the helper threads take their jobs; the first call starts them."""
+    global _jobs
+    with _lock:
+        if _jobs is None:
+            _jobs = SimpleQueue()
+            for number in range(get_num_threads() - 1):
+                threading.Thread(target=_serve, args=(_jobs,), name=f"minidepth-{number}", daemon=True).start()
+        return _jobs
+
+
+def _serve(jobs: SimpleQueue[Job | None]) -> None:
+    _this_thread.is_helper = True
+    while (job := jobs.get()) is not None:
+        job()
+        del job  # or the arrays it worked on would live until the next one comes
+    jobs.put(None)  # the next helper is to end, too
+
+
+def _after_fork() -> None:
+    """A forked child has none of the threads."""
+    global _jobs, _lock
+    _jobs, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

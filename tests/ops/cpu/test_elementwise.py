@@ -12,7 +12,7 @@ LARGE = (3, 5, 130, 140)  # 273,000 numbers: more than two blocks
 @pytest.fixture(autouse=True)
 def two_threads(monkeypatch):
     """Also on a machine with one core."""
-    monkeypatch.setattr(threads, "thread_count", lambda: 2)
+    monkeypatch.setattr(threads, "get_num_threads", lambda: 2)
 
 
 def normal(shape, dtype=np.float32):

@@ -205,7 +205,7 @@ def test_the_number_of_threads_does_not_change_a_bit(path, layer, monkeypatch):
     arrays = layer.arrays(np.float32)
     results = []
     for number in (1, 2, 3):
-        monkeypatch.setattr(threads, "thread_count", lambda number=number: number)
+        monkeypatch.setattr(threads, "get_num_threads", lambda number=number: number)
         results.append(layer.outcomes(path, *arrays))
     for name in results[0]:
         assert all(result[name].tobytes() == results[0][name].tobytes() for result in results), name

@@ -1,34 +1,64 @@
-"""Worker threads: every tile once, errors come out, BLAS settings are put back, nothing is shared by accident."""
+"""Worker threads: every tile once, errors come out, the number of threads holds, nothing is kept by accident."""
 
+import gc
 import os
+import subprocess
+import sys
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
 
-from minidepth.ops.cpu import threads
-from minidepth.ops.cpu.threads import run_slices, run_tiles, scratch
+import minidepth
+from minidepth.errors import InputError
+from minidepth.ops.cpu import blas
+from minidepth.ops.cpu.threads import get_num_threads, run_slices, run_tiles, set_num_threads
 
-
-def blas_threads():
-    return [library.num_threads for library in threads._blas().lib_controllers]
+WAIT_S = 60  # a thread that has not come by then never will
 
 
 @pytest.fixture(autouse=True)
-def two_threads(monkeypatch):
+def two_threads():
     """Also on a machine with one core."""
-    monkeypatch.setattr(threads, "thread_count", lambda: 2)
+    before = get_num_threads()
+    set_num_threads(2)
+    yield
+    set_num_threads(before)
 
 
-@pytest.fixture
-def blas_of_two():
-    """BLAS with two threads, whatever earlier tests left behind: a number that must be found again."""
-    found = blas_threads()
-    for library in threads._blas().lib_controllers:
-        library.set_num_threads(2)
-    yield [2] * len(found)
-    for library, number in zip(threads._blas().lib_controllers, found):
-        library.set_num_threads(number)
+def helpers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("minidepth-")]
+
+
+def settle(number):
+    """Helpers that were dismissed end in their own time; then there must be `number` of them."""
+    deadline = time.monotonic() + WAIT_S
+    while len(helpers()) != number and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert len(helpers()) == number
+
+
+def thread_names(tiles):
+    """The threads that run tiles, each of which takes its time."""
+    names = []
+
+    def task(tile):
+        names.append(threading.current_thread().name)
+        threading.Event().wait(0.002)
+
+    run_tiles(task, tiles)
+    return set(names)
+
+
+def meet(tiles):
+    """Tiles that wait for each other: an error unless so many threads take part at the same time."""
+    meeting = threading.Barrier(tiles, timeout=WAIT_S)
+    run_tiles(lambda tile: meeting.wait(), tiles)
+
+
+# --- tiles ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 101])
@@ -49,11 +79,6 @@ def test_slices_cover_the_range(size):
     assert (hits == 1).all()
 
 
-def test_two_threads_take_part():
-    meeting = threading.Barrier(2, timeout=10)  # broken, and so an error, if one thread did everything
-    run_tiles(lambda tile: meeting.wait(), 2)
-
-
 @pytest.mark.parametrize("bad", [0, 1, 2, 3])
 def test_an_error_in_any_tile_comes_out(bad):
     def task(tile):
@@ -62,66 +87,184 @@ def test_an_error_in_any_tile_comes_out(bad):
 
     with pytest.raises(ValueError, match=f"tile {bad}"):
         run_tiles(task, 4)
+    meet(2)  # and the next kernel finds everything in order
 
 
-def test_tiles_within_a_workers_tile_run_in_that_thread():
-    names = []  # of the threads that ran the inner tiles of the worker's outer tile
+def test_an_error_in_a_helper_comes_out_once_every_thread_is_done():
+    meeting, done = threading.Barrier(2, timeout=WAIT_S), []
+
+    def task(tile):
+        meeting.wait()
+        if threading.current_thread() is not threading.main_thread():
+            raise ValueError("from the helper")
+        done.append(tile)
+
+    with pytest.raises(ValueError, match="from the helper"):
+        run_tiles(task, 2)
+    assert len(done) == 1
+
+
+def test_tiles_within_a_helpers_tile_run_in_that_thread():
+    names = []  # of the threads that ran the inner tiles of the helper's outer tile
 
     def task(tile):
         meeting.wait()  # one outer tile for each of the two threads
-        if threading.current_thread().name.startswith("minidepth"):
+        if threading.current_thread() in helpers():
             run_tiles(lambda inner: names.append(threading.current_thread().name), 3)
 
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=WAIT_S)
     run_tiles(task, 2)
     assert len(names) == 3 and len(set(names)) == 1
 
 
-def test_blas_has_one_thread_inside_and_its_own_number_afterwards(blas_of_two):
-    before = blas_of_two
-    seen = []
-    run_tiles(lambda tile: seen.append(blas_threads()), 2)
-    assert all(numbers == [1] * len(before) for numbers in seen)
-    assert blas_threads() == before
+def test_errstate_holds_in_every_tile():
+    meeting, seen = threading.Barrier(2, timeout=WAIT_S), []
+
+    def task(tile):
+        meeting.wait()
+        seen.append(np.geterr()["over"])
+
+    with np.errstate(over="raise"):
+        run_tiles(task, 2)
+    run_tiles(task, 2)
+    assert seen == ["raise", "raise", "warn", "warn"]
 
 
-def test_blas_is_put_back_after_an_error_and_after_overlapping_users(blas_of_two):
-    before = blas_of_two
-    with pytest.raises(ZeroDivisionError):
-        run_tiles(lambda tile: 1 / 0, 2)
-    assert blas_threads() == before
-    first, second = threads._single_threaded_blas(), threads._single_threaded_blas()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert blas_threads() == [1] * len(before)  # the second user is still at it
-    second.__exit__(None, None, None)
-    assert blas_threads() == before
+def test_nothing_that_a_tile_used_is_kept():
+    """A helper that kept its last job would keep arrays, and the pool would have to make new ones."""
+    gc.disable()  # reference counts alone must do
+    try:
+        for _ in range(50):
+            array = np.zeros(10)
+            run_tiles(lambda tile, array=array: array.sum(), 2)
+            gone = weakref.ref(array)
+            del array
+            assert gone() is None
+    finally:
+        gc.enable()
 
 
-def test_scratch_is_kept_grows_and_belongs_to_a_thread():
-    a = scratch("a test's own", (4, 5), np.dtype(np.float32))
-    assert a.shape == (4, 5) and a.dtype == np.float32
-    b = scratch("a test's own", (2, 5), np.dtype(np.float32))
-    assert np.shares_memory(a, b)
-    assert scratch("a test's own", (100, 100), np.dtype(np.float64)).shape == (100, 100)
-    elsewhere = []
-    other = threading.Thread(target=lambda: elsewhere.append(scratch("a test's own", (4, 5), np.dtype(np.float32))))
+# --- the number of threads --------------------------------------------------------------------------------------------
+
+
+def test_the_default_is_the_cores_this_process_may_run_on():
+    program = "import minidepth; print(minidepth.get_num_threads())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+
+
+def test_with_one_thread_everything_runs_in_the_callers():
+    set_num_threads(1)
+    assert thread_names(8) == {threading.current_thread().name}
+    settle(0)
+
+
+@pytest.mark.parametrize("number", [2, 3, 7])  # more than there are cores is allowed
+def test_so_many_threads_take_part(number):
+    set_num_threads(number)
+    assert get_num_threads() == minidepth.get_num_threads() == number
+    meet(number)
+    assert len(thread_names(10 * number)) <= number
+    settle(number - 1)
+
+
+def test_another_number_replaces_the_helpers():
+    for number in (4, 1, 3, 2):
+        set_num_threads(number)
+        meet(number)
+        settle(number - 1)
+
+
+def test_another_number_while_a_kernel_runs():
+    done, go_on, under_way = [], threading.Event(), threading.Barrier(3, timeout=WAIT_S)
+
+    def task(tile):
+        if tile < 2:
+            under_way.wait()
+            assert go_on.wait(WAIT_S)
+        done.append(tile)
+
+    kernel = threading.Thread(target=run_tiles, args=(task, 6))
+    kernel.start()
+    under_way.wait()  # both threads are in a tile
+    set_num_threads(3)
+    meet(3)  # another kernel, with new helpers, while the first one is held up
+    go_on.set()
+    kernel.join()
+    assert sorted(done) == list(range(6))
+    settle(2)
+
+
+def test_many_kernels_in_several_threads_while_the_number_changes():
+    faults = []
+
+    def kernels():
+        for count in range(60):
+            done = []
+            run_tiles(done.append, count)
+            if sorted(done) != list(range(count)):
+                faults.append(count)
+
+    users = [threading.Thread(target=kernels) for _ in range(4)]
+    for user in users:
+        user.start()
+    for number in (1, 2, 3, 4) * 10:
+        set_num_threads(number)
+        run_tiles(lambda tile: None, 5)
+    for user in users:
+        user.join()
+    assert not faults
+    settle(3)
+
+
+def test_a_kernel_does_not_wait_for_a_helper_that_is_busy_elsewhere():
+    busy, go_on = threading.Barrier(3, timeout=WAIT_S), threading.Event()
+
+    def long(tile):
+        busy.wait()
+        assert go_on.wait(WAIT_S)
+
+    other = threading.Thread(target=run_tiles, args=(long, 2))
     other.start()
+    busy.wait()  # the only helper is in that kernel
+    assert thread_names(4) == {threading.current_thread().name}
+    go_on.set()
     other.join()
-    assert not np.shares_memory(elsewhere[0], scratch("a test's own", (4, 5), np.dtype(np.float32)))
+
+
+@pytest.mark.parametrize("bad", [0, -1, "two", "2", 2.0, True, None, np.float32(2)])
+def test_a_number_that_is_none(bad):
+    with pytest.raises(InputError, match=r"set_num_threads: n is .*; it must be a whole number of at least 1"):
+        minidepth.set_num_threads(bad)
+    assert get_num_threads() == 2
+
+
+def test_a_number_of_numpy_is_a_number():
+    minidepth.set_num_threads(np.int64(3))
+    assert get_num_threads() == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_makes_threads_of_its_own():
-    run_tiles(lambda tile: None, 2)  # the pool exists here; its threads do not exist in the child
+    inside, go_on = threading.Barrier(3, timeout=WAIT_S), threading.Event()
+
+    def task(tile):
+        inside.wait()
+        assert go_on.wait(WAIT_S)
+
+    before = [library.num_threads for library in blas.libraries()]
+    kernel = threading.Thread(target=run_tiles, args=(task, 2))
+    kernel.start()
+    inside.wait()  # the helper is busy here; in the child there is neither helper nor kernel
     child = os.fork()
     if child == 0:
-        meeting = threading.Barrier(2, timeout=5)
         try:
-            run_tiles(lambda tile: meeting.wait(), 2)
+            found = [library.num_threads for library in blas.libraries()]
+            meet(2)
         except BaseException:
             os._exit(1)
-        os._exit(0)
+        os._exit(0 if found == before else 2)
+    go_on.set()
+    kernel.join()
     assert os.waitpid(child, 0)[1] == 0

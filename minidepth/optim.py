@@ -58,7 +58,7 @@ class Optimizer:
                 w, g, *sums = (array[part] for array in flat[index])
                 self.rule(w, g, int(self.steps[index]), lr, *sums)
 
-        run_tiles(tile, len(tiles))
+        run_tiles(tile, len(tiles), products=False)
 
     def _flat(self, index: int, weight: Array, grad: Array) -> list[Array]:
         """Weight, gradient and running sums of a parameter, each as one row of numbers."""

@@ -94,6 +94,18 @@ def test_many_parameters_step_like_each_alone() -> None:
         np.testing.assert_array_equal(together[index].data, alone.data)
 
 
+def test_small_parameters_go_together() -> None:
+    sizes = {0: 3, 2: 60_000, 3: 10, 4: 140_000, 5: 1, 6: 0, 7: 65_536}
+    tiles = optim._tiles(sizes)
+    hits = {index: np.zeros(size, int) for index, size in sizes.items()}
+    for tile in tiles:
+        assert sum(part.stop - part.start for _, part in tile) <= 65_536
+        for index, part in tile:
+            hits[index][part] += 1
+    assert all((hit == 1).all() for hit in hits.values())
+    assert [[index for index, _ in tile] for tile in tiles] == [[0, 2, 3], [4], [4], [4, 5], [7]]
+
+
 def test_a_parameter_that_cannot_be_changed_in_place_stops_the_whole_step() -> None:
     weights = [Parameter([1.0]), Parameter(np.ones((2, 3)))]
     optimizer = Adam(weights, lr=0.1)

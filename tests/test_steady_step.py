@@ -1,4 +1,4 @@
-"""A training step in its steady state asks the system for no large memory: the pool has it all from the steps before."""
+"""A training step in its steady state asks the system for no large memory: the pool has it from the steps before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_third_step_uses_the_memory_of_the_first_two(up, norm, loss, monkeyp
         optimizer.step()
 
     monkeypatch.setattr(pool, "_pool", pool.Pool())
-    monkeypatch.setattr(threads, "thread_count", lambda: 1)  # a worker that comes late would make its scratch late
+    monkeypatch.setattr(threads, "get_num_threads", lambda: 1)  # a worker that comes late would make its scratch late
     step()
     step()
     held_bytes = pool._pool.held_bytes

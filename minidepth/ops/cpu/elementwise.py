@@ -46,10 +46,11 @@ def run_blocks(task: Callable[[Block], object], shape: tuple[int, ...], size: in
     """Call `task` with indices that cut an array of `shape` into blocks of at most `size` numbers, on all cores.
 
     A block is (n, slice of channels) where a few channels make a block, (n, c, slice of rows) where rows do, and so on.
+    `task` is to have no matrix products in it, as BLAS is not held to one thread.
     """
     size = max(1, size)
     axis = next(axis for axis in range(len(shape)) if math.prod(shape[axis + 1 :]) <= size)
     step = size // max(1, math.prod(shape[axis + 1 :]))
     slices = [slice(start, start + step) for start in range(0, shape[axis], step)]
     blocks = [(*outer, part) for outer in np.ndindex(shape[:axis]) for part in slices]
-    run_tiles(lambda index: task(blocks[index]), len(blocks))
+    run_tiles(lambda index: task(blocks[index]), len(blocks), products=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minidepth.ops.cpu import threads
+from minidepth.ops.cpu import pool, threads
 from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS, elementwise, run_blocks
 
 LARGE = (3, 5, 130, 140)  # 273,000 numbers: more than two blocks
@@ -51,12 +51,13 @@ def test_any_layout_and_a_given_result():
     assert not whole[:, 0].any() and not whole[:, 6:].any()
 
 
-def test_memory_is_used_again():
+def test_memory_comes_from_the_pool(monkeypatch):
+    monkeypatch.setattr(pool, "_pool", pool.Pool())
     a = normal(LARGE)
-    first = elementwise(np.add, a, a)
-    address = first.__array_interface__["data"][0]
-    del first
-    assert elementwise(np.add, a, a).__array_interface__["data"][0] == address
+    for _ in range(2):  # the second result takes the place of the first
+        result = elementwise(np.add, a, a)
+        assert pool._pool.held_bytes == result.nbytes
+        del result
 
 
 @pytest.mark.parametrize("shape", [(1,), (11,), (3, 4), (2, 3, 5), (2, 3, 4, 5), (4, 0, 3)])

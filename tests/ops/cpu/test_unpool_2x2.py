@@ -59,8 +59,14 @@ def test_it_is_taken_where_it_fits_and_agrees_with_the_plain_kernel(size, fits, 
 
 def test_other_windows_do_not_take_it(monkeypatch):
     monkeypatch.setattr(unpool_2x2, "grad_x", None)
-    for options in ({"kernel_size": 2, "stride": 1}, {"kernel_size": 2, "padding": 1}, {"kernel_size": 4, "stride": 2}):
-        x = Tensor(np.zeros((1, 1, 8, 8), np.float32), requires_grad=True)
-        y = max_pool2d(x, **options)
+    for kernel_size, stride, padding, dilation in (
+        (2, 1, 0, 1),
+        (2, 2, 1, 1),
+        (3, 2, 1, 1),
+        (2, 3, 1, 1),
+        (2, 2, 1, 3),
+    ):
+        x = Tensor(np.zeros((1, 1, 6, 6), np.float32), requires_grad=True)  # in all but two halved as by 2x2
+        y = max_pool2d(x, kernel_size, stride, padding, dilation)
         y.backward(np.ones_like(y.data))
         assert x.grad.sum() == y.size

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from types import ModuleType
 
-from minidepth.ops.cpu import patch_gemm, pointwise, row_gemm, tile_gemm, winograd
+from minidepth.ops.cpu import depthwise, patch_gemm, pointwise, row_gemm, row_winograd, tile_gemm, winograd
 
 Pair = tuple[int, int]
 
-MANY_CHANNELS = 64 * 64
-"""Input times output channels from which on Winograd's fewer products pay for its transforms of the picture."""
+SOME_CHANNELS = 32 * 32
+"""Input times output channels from which on `row_winograd`, with half the products, wins back its transforms."""
+MANY_CHANNELS = 64 * 128
+"""And from which on `winograd` does, with a quarter of the products."""
 MANY_PIXELS = 1000
 """Pixels of a batch from which on they pay for its transform of the kernel, too."""
 LONG_ROW = 60
@@ -33,7 +35,9 @@ def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: P
         pointwise: every_pixel and kernel == (1, 1) and padding == (0, 0),
         patch_gemm: kernel == stride and padding == (0, 0) and dilation == (1, 1) and groups == 1,
         row_gemm: every_pixel and padding[0] < kernel[0] and padding[1] < kernel[1],
+        row_winograd: every_pixel and kernel[0] == 3 and padding[0] < 3 and padding[1] < kernel[1],
         winograd: every_pixel and padding == (1, 1) and kernel == (3, 3),
+        depthwise: groups > 1 and weight_shape[1] == 1,
         tile_gemm: True,
     }
     return [path for path in can if can[path]]
@@ -44,11 +48,14 @@ def choose(
 ) -> ModuleType:
     """The module that convolves x (N, C, H, W) with weight (O, C/groups, I, J) fastest."""
     paths = able(weight_shape, stride, padding, dilation, groups)
-    if pointwise in paths or patch_gemm in paths:
-        return paths[0]
-    many_pixels = x_shape[0] * x_shape[2] * x_shape[3] >= MANY_PIXELS
-    if winograd in paths and weight_shape[0] * weight_shape[1] >= MANY_CHANNELS and many_pixels:
+    for path in (pointwise, patch_gemm, depthwise):
+        if path in paths:
+            return path
+    channels, pixels = weight_shape[0] * weight_shape[1], x_shape[0] * x_shape[2] * x_shape[3]
+    if winograd in paths and channels >= MANY_CHANNELS and pixels >= MANY_PIXELS:
         return winograd
+    if row_winograd in paths and channels >= SOME_CHANNELS and x_shape[3] >= LONG_ROW:
+        return row_winograd
     large_weight = math.prod(weight_shape) > LARGE_WEIGHT
     if row_gemm in paths and (x_shape[3] >= LONG_ROW or not large_weight):
         return row_gemm

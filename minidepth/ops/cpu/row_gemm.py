@@ -9,9 +9,9 @@
    and uses it again. The products are written straight to their place in y.
 
 The gradient in x is the same convolution of dL/dy with the kernel flipped and its channels exchanged, padded by
-kernel - 1 - padding. The gradient in the weight needs the same patches of dL/dy, times x: so `backward` fills one buffer
-for both. `grad_weight` alone takes a buffer of x as (C, J, rows, S): shifted by whole rows, it gives the I row shifts
-of the kernel, again without a further copy.
+kernel - 1 - padding. The gradient in the weight needs the same patches of dL/dy, times x: so `backward` fills one
+buffer for both. `grad_weight` alone takes a buffer of x as (C, J, rows, S): shifted by whole rows, it gives the I row
+shifts of the kernel, again without a further copy.
 
 Cost: J copies in place of I*J, and the same multiply-adds as im2col.
 Source: the row view is MEC, Cho and Brand, "Memory-efficient convolution for deep neural network" (2017).
@@ -32,7 +32,7 @@ BUFFER_BYTES = 1 << 21
 """Size of a tile's buffer. Twice a core's cache measured best: fewer and larger products make up for the misses."""
 MOST_ROWS = 32
 UNPACKED = 1_000_000
-"""OpenBLAS packs its operands into blocks for products of more multiplications than that; for thin ones that is slow."""
+"""OpenBLAS packs the operands of products with more multiplications into blocks, which is slow for thin ones."""
 FEWEST_COLUMNS = 64
 """Where the cut parts would be narrower than that, there is nothing to gain."""
 
@@ -50,7 +50,7 @@ def forward(
     def tile(index: int) -> None:
         picture, first, last = tiles[index]
         buffer = scratch("rows", (last - first + i_size - 1, channels, j_size, columns), x.dtype)
-        _fill(buffer.transpose(2, 1, 0, 3), x[picture], first - padding[0], padding[1])
+        fill_shifted(buffer.transpose(2, 1, 0, 3), x[picture], first - padding[0], padding[1])
         result = y[picture, :, first:last]  # (O, rows, S)
         _multiply(kernels, _patches(buffer, i_size), result)
         if bias is not None:
@@ -87,7 +87,7 @@ def grad_weight(
     def tile(index: int) -> None:
         picture, first, last = tiles[index]
         buffer = scratch("columns", (channels, j_size, last - first + i_size - 1, columns), x.dtype)
-        _fill(buffer.transpose(1, 0, 2, 3), x[picture], first - padding[0], padding[1])
+        fill_shifted(buffer.transpose(1, 0, 2, 3), x[picture], first - padding[0], padding[1])
         shifts = buffer.reshape(channels * j_size, -1)  # (C*J, rows*S)
         grads = grad[picture, :, first:last].reshape(out, -1)  # (O, rows*S)
         for i in range(i_size):
@@ -101,7 +101,7 @@ def grad_weight(
 def backward(
     grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> tuple[Array, Array]:
-    """Both gradients from one buffer of dL/dy: dx[r] = kernels patches[r], and dL/dkernels = sum over r of x[r] patches[r]^T."""
+    """Both gradients from one buffer of dL/dy: dx[r] = kernels patches[r], dL/dkernels = sum of x[r] patches[r]^T."""
     (n, out, _, _), (_, channels, i_size, j_size), (height, width) = grad.shape, weight.shape, x.shape[2:]
     kernels = np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(1, 2, 0, 3)).reshape(channels, -1)  # (C, I*O*J)
     padding = (i_size - 1 - padding[0], j_size - 1 - padding[1])
@@ -112,7 +112,7 @@ def backward(
     def tile(index: int) -> None:
         picture, first, last = tiles[index]
         buffer = scratch("rows", (last - first + i_size - 1, out, j_size, width), x.dtype)
-        _fill(buffer.transpose(2, 1, 0, 3), grad[picture], first - padding[0], padding[1])
+        fill_shifted(buffer.transpose(2, 1, 0, 3), grad[picture], first - padding[0], padding[1])
         patches = _patches(buffer, i_size)
         _multiply(kernels, patches, result[picture, :, first:last])
         rows = scratch("products", (last - first, *parts.shape[1:]), x.dtype)
@@ -162,15 +162,22 @@ class _Tiles:
         return picture, tile * self.height, min(self.rows, (tile + 1) * self.height)
 
 
-def _fill(buffer: Array, picture: Array, top: int, pad: int) -> None:
-    """Write buffer[j, c, r, s] = picture[c, top + r, s + j - pad], and 0 where that lies outside the picture."""
+def fill_shifted(buffer: Array, picture: Array, top: int, pad: int) -> None:
+    """Write buffer[j, c, r, s] = picture[c, top + r, s + j - pad], and 0 where that lies outside the picture.
+
+    Zeros are written only where there are any: every call of NumPy makes the other threads wait for the interpreter.
+    """
     (_, height, width), (_, _, rows, columns) = picture.shape, buffer.shape
     r_from, r_to = max(0, -top), min(rows, height - top)
-    buffer[:, :, :r_from] = 0
-    buffer[:, :, r_to:] = 0
-    for j, shifted in enumerate(buffer):
+    if r_from > 0:
+        buffer[:, :, :r_from] = 0
+    if r_to < rows:
+        buffer[:, :, r_to:] = 0
+    for j, shifted in enumerate(buffer[:, :, r_from:r_to]):
         s_from, s_to = max(0, pad - j), min(columns, width + pad - j)
-        shifted[:, r_from:r_to, :s_from] = 0
-        shifted[:, r_from:r_to, s_to:] = 0
+        if s_from > 0:
+            shifted[..., :s_from] = 0
+        if s_to < columns:
+            shifted[..., s_to:] = 0
         source = picture[:, top + r_from : top + r_to, s_from + j - pad : s_to + j - pad]
-        shifted[:, r_from:r_to, s_from:s_to] = source
+        np.copyto(shifted[..., s_from:s_to], source)

@@ -46,7 +46,7 @@ Pair = tuple[int, int]
 Step = Callable[[int, slice, Array], None]
 
 STRIP_BYTES = 1 << 22
-"""V and M of a strip. More than a core's cache: with fewer and longer calls the interpreter costs less than the misses."""
+"""V and M of a strip. More than a core's cache: many short calls would cost more than the misses."""
 FEWEST_TILES = 64
 """Products with fewer columns are slow, so a strip has at least so many tiles where the picture has."""
 LARGE_KERNEL_BYTES = 6 << 20
@@ -198,7 +198,7 @@ def grad_x(
     groups: int,
     bias: Array | None = None,
 ) -> Array:
-    """dL/dx alone: the convolution of dL/dy with the kernel turned by 180 degrees, input and output channels exchanged."""
+    """dL/dx alone: dL/dy convolved with the turned kernel, input and output channels exchanged."""
     turned = np.ascontiguousarray(weight[:, :, ::-1, ::-1].swapaxes(0, 1))
     return forward(grad, turned, bias, stride, padding, dilation, groups)
 

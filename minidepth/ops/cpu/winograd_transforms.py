@@ -57,18 +57,18 @@ KERNELS_AT_ONCE = 1 << 14
 
 
 @cache
-def _matrix(name: str, m: int, dtype: np.dtype) -> Array:
+def matrix(name: str, m: int, dtype: np.dtype) -> Array:
     """ "B^T", "G" or "A^T" as above, or the transpose of one: "B", "G^T", "A"."""
     known = {"B^T": _B_T, "G": _G, "A^T": _A_T}
     if name in known:
         return np.array(known[name][m], dtype)
     other = name.removesuffix("^T") if name.endswith("^T") else name + "^T"
-    return np.ascontiguousarray(_matrix(other, m, dtype).T)
+    return np.ascontiguousarray(matrix(other, m, dtype).T)
 
 
 def transform_kernel(weight: Array, m: int) -> Array:
     """weight (O, C, 3, 3) -> U (K, O, C)."""
-    (out, channels), k, g = weight.shape[:2], m + 2, _matrix("G", m, weight.dtype)
+    (out, channels), k, g = weight.shape[:2], m + 2, matrix("G", m, weight.dtype)
     u = pool.empty((k * k, out, channels), weight.dtype)
 
     def some(part: slice) -> None:
@@ -85,7 +85,7 @@ def transform_kernel(weight: Array, m: int) -> Array:
 
 def transform_kernel_adjoint(grad_u: Array, m: int) -> Array:
     """dU (K, O, C) -> dL/dweight (O, C, 3, 3)."""
-    (_, out, channels), k, g_t = grad_u.shape, m + 2, _matrix("G^T", m, grad_u.dtype)
+    (_, out, channels), k, g_t = grad_u.shape, m + 2, matrix("G^T", m, grad_u.dtype)
     grad = pool.empty((out, channels, 3, 3), grad_u.dtype)
 
     def some(part: slice) -> None:
@@ -104,7 +104,7 @@ def transform_kernel_adjoint(grad_u: Array, m: int) -> Array:
 def transform_input(x: Array, top: int, down: int, m: int, v: Array) -> None:
     """The strip of `down` rows of tiles that begins at row `top` of x (C, H, W), into v (K, C, P)."""
     (channels, height, width), k, rows, across = x.shape, m + 2, m * down + 2, -(-x.shape[2] // m)
-    b_t = _matrix("B^T", m, x.dtype)
+    b_t = matrix("B^T", m, x.dtype)
     # taps[j, r, c, q] = x[c, top + r - 1, m q + j - 1]: what column j of every tile looks at
     taps = scratch("winograd_1", (k, rows, channels, across), x.dtype)
     first, last, whole = max(0, 1 - top), min(rows, height + 1 - top), width // m
@@ -118,7 +118,8 @@ def transform_input(x: Array, top: int, down: int, m: int, v: Array) -> None:
     taps[0, :, :, 0] = taps[m + 1, :, :, -1] = 0
     taps[0, :, :, 1:] = taps[m, :, :, :-1]
     taps[m + 1, :, :, :-1] = taps[1, :, :, 1:]
-    taps[:, :first] = taps[:, last:] = 0
+    if first > 0 or last < rows:
+        taps[:, :first] = taps[:, last:] = 0
     along = scratch("winograd_2", taps.shape, x.dtype)
     np.matmul(b_t, taps.reshape(k, -1), out=along.reshape(k, -1))
     # tiles[j, i, c, t, q] = along[j, m t + i, c, q]: a tile shares two rows with the next
@@ -133,8 +134,8 @@ def transform_input_adjoint(grad_v: Array, top: int, down: int, m: int, grad_x: 
 
     A strip looks two rows into the strip above it. Their share goes to `edge` (C, 2, W), to be added later.
     """
-    (channels, height, width), k, rows, across = grad_x.shape, m + 2, m * down + 2, -(-grad_x.shape[2] // m)
-    b = _matrix("B", m, grad_x.dtype)
+    channels, height, across, k, rows = *grad_x.shape[:2], -(-grad_x.shape[2] // m), m + 2, m * down + 2
+    b = matrix("B", m, grad_x.dtype)
     tiles = scratch("winograd_1", (k, k, channels, down, across), grad_x.dtype)  # (j, i, c, t, q)
     np.matmul(b, grad_v.reshape(k, k, -1).swapaxes(0, 1), out=tiles.reshape(k, k, -1))
     along = scratch("winograd_2", (k, rows, channels, across), grad_x.dtype)
@@ -143,7 +144,7 @@ def transform_input_adjoint(grad_v: Array, top: int, down: int, m: int, grad_x: 
     np.copyto(whole.transpose(0, 2, 3, 1, 4), tiles[:, :m])
     along[:, m * down :] = 0
     for i in (m, m + 1):
-        along[:, i :: m][:, :down] += tiles[:, i].swapaxes(1, 2)
+        along[:, i::m][:, :down] += tiles[:, i].swapaxes(1, 2)
     taps = scratch("winograd_1", along.shape, grad_x.dtype)
     np.matmul(b, along.reshape(k, -1), out=taps.reshape(k, -1))
     # Position j of tile q is column m q + j - 1: 1 to m are all columns, and the outer two those of the tiles beside.
@@ -158,7 +159,7 @@ def transform_input_adjoint(grad_v: Array, top: int, down: int, m: int, grad_x: 
 
 def transform_output(product: Array, bias: Array | None, top: int, down: int, m: int, y: Array) -> None:
     """From M (K, O, P) to the rows of y (O, H, W) that belong to the strip, plus bias (O,)."""
-    k, across, a_t = m + 2, -(-y.shape[2] // m), _matrix("A^T", m, y.dtype)
+    k, across, a_t = m + 2, -(-y.shape[2] // m), matrix("A^T", m, y.dtype)
     rows = scratch("winograd_1", (k, m, len(y), down, across), y.dtype)  # (j, i, o, t, q)
     np.matmul(a_t, product.reshape(k, k, -1).swapaxes(0, 1), out=rows.reshape(k, m, -1))
     tiles = scratch("winograd_2", (m, *rows.shape[1:]), y.dtype)
@@ -171,7 +172,7 @@ def transform_output(product: Array, bias: Array | None, top: int, down: int, m:
 
 def transform_output_adjoint(grad: Array, top: int, down: int, m: int, product: Array) -> None:
     """From the strip's rows of grad (O, H, W) to dM (K, O, P)."""
-    k, across, a = m + 2, -(-grad.shape[2] // m), _matrix("A", m, grad.dtype)
+    k, across, a = m + 2, -(-grad.shape[2] // m), matrix("A", m, grad.dtype)
     tiles = scratch("winograd_2", (m, m, len(grad), down, across), grad.dtype)  # (j, i, o, t, q)
     if top + m * down > grad.shape[1] or m * across > grad.shape[2]:
         tiles.fill(0)
@@ -183,7 +184,7 @@ def transform_output_adjoint(grad: Array, top: int, down: int, m: int, product: 
 
 
 def _pairs(tiles: Array, picture: Array, top: int) -> list[tuple[Array, Array]]:
-    """Which part of tiles (j, i, o, t, q) belongs to which part of a picture (O, H, W): row top + m t + i, column m q + j.
+    """Pairs of a part of tiles (j, i, o, t, q) and its place in a picture (O, H, W): row top + m t + i, column m q + j.
 
     One pair for each j, as long copies are the quick ones; and one for each row of the last tiles if they stick out.
     """

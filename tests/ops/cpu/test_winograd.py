@@ -75,7 +75,7 @@ def test_backward_is_the_adjoint_of_forward_for_any_matrices(m, monkeypatch):
     from minidepth.ops.cpu import winograd_transforms as transforms
 
     rng = np.random.default_rng(m)
-    monkeypatch.setattr(transforms, "_matrix", transforms._matrix.__wrapped__)
+    monkeypatch.setattr(transforms, "matrix", transforms.matrix.__wrapped__)
     for name in ("_B_T", "_G", "_A_T"):
         shape = np.shape(getattr(transforms, name)[m])
         monkeypatch.setitem(getattr(transforms, name), m, rng.standard_normal(shape))

@@ -47,6 +47,7 @@ def main() -> None:
             lambda competitor, case=case: command(competitor, case), rounds, case.title()
         )
     text = machine("numpy", others=taking_part.versions.values())
+    text += '"Ratio" is to the better of PyTorch\'s two memory formats; in brackets the range over the rounds.\n\n'
     text += "".join(case_table(case, rows, rounds) for case, rows in results.items()) + taking_part.note()
     print(text)
     if not (options.no_write or options.quick):

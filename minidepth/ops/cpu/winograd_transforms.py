@@ -27,7 +27,7 @@ from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import run_slices, scratch
 
 # The matrices of F(m x m, 3 x 3) for the points 0, 1, -1 (and 2, -2 for m = 4) and infinity.
-_B_T = {
+_B_T: dict[int, list[list[float]]] = {
     2: [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]],
     4: [
         [4, 0, -5, 0, 1, 0],
@@ -38,7 +38,7 @@ _B_T = {
         [0, 4, 0, -5, 0, 1],
     ],
 }
-_G = {
+_G: dict[int, list[list[float]]] = {
     2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
     4: [
         [1 / 4, 0, 0],
@@ -49,7 +49,7 @@ _G = {
         [0, 0, 1],
     ],
 }
-_A_T = {
+_A_T: dict[int, list[list[float]]] = {
     2: [[1, 1, 1, 0], [0, 1, -1, -1]],
     4: [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
 }

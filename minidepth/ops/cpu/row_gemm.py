@@ -10,8 +10,7 @@
 
 The gradient in x is the same convolution of dL/dy with the kernel flipped and its channels exchanged, padded by
 kernel - 1 - padding. The gradient in the weight needs the same patches of dL/dy, times x: so `backward` fills one
-buffer for both. `grad_weight` alone takes a buffer of x as (C, J, rows, S): shifted by whole rows, it gives the I row
-shifts of the kernel, again without a further copy.
+buffer for both. `grad_weight` alone takes the patches of x, times dL/dy.
 
 Cost: J copies in place of I*J, and the same multiply-adds as im2col.
 Source: the row view is MEC, Cho and Brand, "Memory-efficient convolution for deep neural network" (2017).
@@ -30,7 +29,7 @@ Pair = tuple[int, int]
 
 BUFFER_BYTES = 1 << 21
 """Size of a tile's buffer. Twice a core's cache measured best: fewer and larger products make up for the misses."""
-MOST_ROWS = 32
+MOST_ROWS = 64
 UNPACKED = 1_000_000
 """OpenBLAS packs the operands of products with more multiplications into blocks, which is slow for thin ones."""
 FEWEST_COLUMNS = 64
@@ -82,16 +81,13 @@ def grad_weight(
     """grad (N, O, R, S), x (N, C, H, W) -> (O, C, I, J)."""
     (n, out, rows, columns), (_, channels, i_size, j_size) = grad.shape, weight_shape
     tiles = _Tiles(n, rows, channels * j_size * columns * x.itemsize, i_size)
-    parts = pool.empty((len(tiles), i_size, channels * j_size, out), x.dtype)  # added up in tile order at the end
+    parts = pool.empty((len(tiles), i_size * channels * j_size, out), x.dtype)  # added up in tile order at the end
 
     def tile(index: int) -> None:
         picture, first, last = tiles[index]
-        buffer = scratch("columns", (channels, j_size, last - first + i_size - 1, columns), x.dtype)
-        fill_shifted(buffer.transpose(1, 0, 2, 3), x[picture], first - padding[0], padding[1])
-        shifts = buffer.reshape(channels * j_size, -1)  # (C*J, rows*S)
-        grads = grad[picture, :, first:last].reshape(out, -1)  # (O, rows*S)
-        for i in range(i_size):
-            np.matmul(shifts[:, i * columns : i * columns + grads.shape[1]], grads.T, out=parts[index, i])
+        buffer = scratch("rows", (last - first + i_size - 1, channels, j_size, columns), x.dtype)
+        fill_shifted(buffer.transpose(2, 1, 0, 3), x[picture], first - padding[0], padding[1])
+        _multiply_and_add(_patches(buffer, i_size), grad[picture, :, first:last], parts[index])
 
     run_tiles(tile, len(tiles))
     total = parts.sum(axis=0).reshape(i_size, channels, j_size, out)
@@ -115,9 +111,7 @@ def backward(
         fill_shifted(buffer.transpose(2, 1, 0, 3), grad[picture], first - padding[0], padding[1])
         patches = _patches(buffer, i_size)
         _multiply(kernels, patches, result[picture, :, first:last])
-        rows = scratch("products", (last - first, *parts.shape[1:]), x.dtype)
-        np.matmul(patches, x[picture, :, first:last].transpose(1, 2, 0), out=rows)
-        np.sum(rows, axis=0, out=parts[index])
+        _multiply_and_add(patches, x[picture, :, first:last], parts[index])
 
     run_tiles(tile, len(tiles))
     total = parts.sum(axis=0).reshape(i_size, out, j_size, channels)[::-1, :, ::-1]
@@ -142,6 +136,13 @@ def _multiply(kernels: Array, patches: Array, y: Array) -> None:
         as_strided(patches, shape, (row_step, step * shape[3], k_step, step)),
         out=as_strided(y, (rows, cuts, len(y), shape[3]), (r_step, s_step * shape[3], o_step, s_step)),
     )
+
+
+def _multiply_and_add(patches: Array, x: Array, total: Array) -> None:
+    """total (K, C) = the sum over rows of patches (rows, K, S) times x (C, rows, S) transposed."""
+    products = scratch("products", (len(patches), *total.shape), x.dtype)
+    np.matmul(patches, x.transpose(1, 2, 0), out=products)
+    np.sum(products, axis=0, out=total)
 
 
 class _Tiles:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from types import ModuleType
 
-from minidepth.ops.cpu import depthwise, patch_gemm, pointwise, row_gemm, row_winograd, tile_gemm, winograd
+from minidepth.ops.cpu import patch_gemm, pointwise, row_gemm, row_winograd, tile_gemm, winograd
 
 Pair = tuple[int, int]
 
@@ -37,7 +37,6 @@ def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: P
         row_gemm: every_pixel and padding[0] < kernel[0] and padding[1] < kernel[1],
         row_winograd: every_pixel and kernel[0] == 3 and padding[0] < 3 and padding[1] < kernel[1],
         winograd: every_pixel and padding == (1, 1) and kernel == (3, 3),
-        depthwise: groups > 1 and weight_shape[1] == 1,
         tile_gemm: True,
     }
     return [path for path in can if can[path]]
@@ -48,7 +47,7 @@ def choose(
 ) -> ModuleType:
     """The module that convolves x (N, C, H, W) with weight (O, C/groups, I, J) fastest."""
     paths = able(weight_shape, stride, padding, dilation, groups)
-    for path in (pointwise, patch_gemm, depthwise):
+    for path in (pointwise, patch_gemm):
         if path in paths:
             return path
     channels, pixels = weight_shape[0] * weight_shape[1], x_shape[0] * x_shape[2] * x_shape[3]

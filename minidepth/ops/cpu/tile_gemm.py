@@ -6,6 +6,9 @@ where they are small. Each thread lays the patches of one tile into a buffer of 
 buffer again for the next tile. A tile has many columns, as BLAS re-packs the weight for every product. Where there are
 many channels and few pixels, the copies are cheap beside the product, and a tile is a whole picture or several.
 
+Groups are a batch of products, tiny ones where every channel is a group of its own (depthwise). Shifted pictures times
+a number, added up tap by tap, were no faster.
+
     forward      y = weight @ patches, a tile of pixels at a time
     grad_x       stride 1: the forward of dL/dy with the kernel flipped and its channels exchanged;
                  otherwise: weight^T @ dL/dy gives what each patch is to receive, which is added up where patches
@@ -28,7 +31,7 @@ from numpy.lib.stride_tricks import as_strided
 from minidepth.backend import Array
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import run_slices, run_tiles, scratch
-from minidepth.ops.cpu.tiles import ChannelBlocks, PixelTiles, multiply_into, pixel_matrix
+from minidepth.ops.cpu.tiles import ChannelBlocks, PixelTiles, multiply, multiply_into, output_size, pixel_matrix
 
 Pair = tuple[int, int]
 
@@ -48,7 +51,7 @@ def forward(
 ) -> Array:
     """x (N, C, H, W), weight (O, C/G, I, J) -> y (N, O, R, S)."""
     out, kernel = len(weight), weight.shape[2:]
-    size = _output_size(x.shape, kernel, stride, padding, dilation)
+    size = output_size(x.shape, weight.shape, stride, padding, dilation)
     y = pool.empty((len(x), out, *size), x.dtype)
     kernels = np.ascontiguousarray(weight).reshape(groups, out // groups, -1)  # (G, O/G, K)
     patch_bytes = max(1, groups * kernels.shape[2]) * x.itemsize
@@ -93,7 +96,7 @@ def grad_x(
         grads = grad[picture].reshape(groups, out // groups, -1)[of_group]  # (g, O/G, R*S)
         spread = kernels[of_group, :, within].reshape(len(grads), out // groups, -1).swapaxes(1, 2)
         patches = scratch("patches", (part.stop - part.start, i_size, j_size, rows, columns), grad.dtype)
-        np.matmul(spread, grads, out=patches.reshape(len(grads), -1, rows * columns))
+        multiply(spread, grads, out=patches.reshape(len(grads), -1, rows * columns))
         padded = scratch("padded", (len(patches), height + 2 * padding[0], width + 2 * padding[1]), grad.dtype)
         padded[...] = 0 if bias is None else bias[part, None, None]
         for i, j in np.ndindex(i_size, j_size):
@@ -156,12 +159,3 @@ def _flipped(weight: Array, groups: int) -> Array:
     result = pool.empty(kernels.shape, weight.dtype)
     run_slices(lambda some: np.copyto(result[:, :, some], kernels[:, :, some]), out // groups, FLIPPED_ROWS)
     return result.reshape(groups * per_group, out // groups, i_size, j_size)
-
-
-def _output_size(
-    x_shape: tuple[int, ...], kernel: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
-) -> Pair:
-    rows, columns = (
-        (x_shape[2 + a] + 2 * padding[a] - dilation[a] * (kernel[a] - 1) - 1) // stride[a] + 1 for a in (0, 1)
-    )
-    return rows, columns

@@ -7,6 +7,8 @@ import numpy as np
 from minidepth.backend import Array
 from minidepth.ops.cpu.threads import scratch
 
+Pair = tuple[int, int]
+
 
 class PixelTiles:
     """Output pixels in tiles of at most about `most` each: index -> (pictures, rows).
@@ -51,6 +53,17 @@ class ChannelBlocks:
         if self._groups == 1:
             return slice(first, last), slice(0, 1), slice(first, last)
         return slice(first * self._per_group, last * self._per_group), slice(first, last), slice(0, self._per_group)
+
+
+def output_size(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
+) -> Pair:
+    """(R, S) of a convolution whose kernel is known to fit; `conv2d` has checked it."""
+    rows, columns = (
+        (size + 2 * p - d * (k - 1) - 1) // s + 1
+        for size, k, s, p, d in zip(x_shape[2:], weight_shape[2:], stride, padding, dilation)
+    )
+    return rows, columns
 
 
 def _even_share(total: int, most: int) -> int:

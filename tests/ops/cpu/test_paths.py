@@ -96,6 +96,8 @@ LARGE = {  # several tiles of the usual size
         Layer((3, 16, 65, 44), (16, 16, 3, 3), stride=(2, 2)),
         Layer((2, 24, 31, 40), (8, 24, 3, 3), padding=(2, 2), dilation=(2, 2)),
         Layer((2, 64, 31, 40), (64, 8, 3, 3), stride=(2, 1), groups=8),
+        Layer((2, 24, 61, 80), (24, 1, 3, 3), groups=24),
+        Layer((3, 40, 45, 32), (80, 1, 5, 3), (2, 3), (2, 0), groups=40),
     ],
 }
 ALL_LARGE = [(path, layer) for path in PATHS for layer in LARGE[path]]

@@ -21,7 +21,7 @@ from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
 from minidepth.ops.cpu import pool, unpool_2x2
 from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS, Block, run_blocks
-from minidepth.ops.cpu.threads import scratch
+from minidepth.ops.cpu.threads import TILE_ELEMENTS, scratch
 
 
 def max_pool2d(
@@ -76,7 +76,7 @@ def forward(
                 np.maximum(who, number, out=who)  # k only grows, so the larger number is the later winner
             np.maximum(best, value, out=best)
 
-    run_blocks(task, y.shape)
+    run_blocks(task, y.shape, TILE_ELEMENTS)
     return y, winner
 
 

@@ -14,9 +14,9 @@ The gradients are the exact adjoint of the same maps, run backwards, so that one
 
     dM = A dY A^T                 dV = U^T dM, dx = B dV B^T                  dU = dM V^T, dg = G^T dU G
 
-A strip is a few rows of tiles of one picture. While U is small, each thread takes a strip from beginning to end, in its
-own cache. Many channels make U larger than any cache; then all strips take each step together, position by position,
-so that U is read only once.
+A strip is a few rows of tiles of one picture. All strips of a batch, or as many as CHUNK_BYTES allow, take each step
+together: first all are transformed, then come the products, position by position, so that the part of U that one needs
+stays in a core's cache, and then all are transformed back.
 
 Cost: the transforms go over x some 7 times and over y 4 times, which is why Winograd pays only for many channels.
 Accuracy: B and A of m = 4 hold numbers up to 8, which costs float32 about one digit: with 64 channels y and both
@@ -46,14 +46,13 @@ Pair = tuple[int, int]
 Step = Callable[[int, slice, Array], None]
 
 STRIP_BYTES = 1 << 22
-"""V and M of a strip. More than a core's cache: many short calls would cost more than the misses."""
+"""Size of V and M of a strip."""
 FEWEST_TILES = 64
 """Products with fewer columns are slow, so a strip has at least so many tiles where the picture has."""
-LARGE_KERNEL_BYTES = 6 << 20
-"""From here on U is used position by position."""
+CHUNK_BYTES = 1 << 26
+"""Size of V and M of the strips that go together."""
 BLOCK_BYTES = 1 << 20
-GROUPS = 8
-"""Sums for dU. More of them keep more threads busy, and the sum of sums takes longer."""
+"""What a thread transforms at a time."""
 
 
 class Strips:
@@ -67,24 +66,19 @@ class Strips:
         self.per_picture = -(-rows // self.down)
         self.count, self.height, self.size = n * self.per_picture, self.down * m, self.down * across
         self.block = max(1, BLOCK_BYTES // (k * k * self.size * itemsize))
+        together = max(1, CHUNK_BYTES // (k * k * channels * self.size * itemsize))
+        together = -(-self.count // -(-self.count // together))
+        self.chunks = [range(i, min(self.count, i + together)) for i in range(0, self.count, together)]
 
     def __getitem__(self, index: int) -> tuple[int, int]:
         picture, strip = divmod(index, self.per_picture)
         return picture, strip * self.height
 
-    def blocks(self, channels: int) -> list[slice]:
-        """Channels, as many at a time as the transforms take in the cache."""
-        return [slice(c, min(channels, c + self.block)) for c in range(0, channels, self.block)]
-
-    def run(self, step: Step, values: Array) -> None:
-        """Do one step of all strips, on all cores: values (strips, K, channels, P)."""
-        tasks = [(index, part) for index in range(self.count) for part in self.blocks(values.shape[2])]
-        run_tiles(lambda t: step(tasks[t][0], tasks[t][1], values[tasks[t][0]]), len(tasks))
-
-    def run_one(self, step: Step, index: int, values: Array) -> None:
-        """Do one step of one strip, in this thread: values (K, channels, P)."""
-        for part in self.blocks(values.shape[1]):
-            step(index, part, values)
+    def run(self, step: Step, chunk: range, values: Array) -> None:
+        """Do one step of the strips of a chunk, a few channels at a time: values (strips, K, channels, P)."""
+        channels = [slice(c, c + self.block) for c in range(0, values.shape[2], self.block)]
+        tasks = [(place, part) for place in range(len(chunk)) for part in channels]
+        run_tiles(lambda t: step(chunk[tasks[t][0]], tasks[t][1], values[tasks[t][0]]), len(tasks))
 
 
 def forward(
@@ -103,21 +97,12 @@ def forward(
         picture, top = strips[index]
         transform_output(product[:, part], None if bias is None else bias[part], top, strips.down, m, y[picture, part])
 
-    def strip(index: int) -> None:
-        v = scratch("winograd_v", (len(u), channels, strips.size), dtype)
-        product = scratch("winograd_product", (len(u), out, strips.size), dtype)
-        strips.run_one(from_x, index, v)
-        np.matmul(u, v, out=product)
-        strips.run_one(to_y, index, product)
-
-    if u.nbytes < LARGE_KERNEL_BYTES:
-        run_tiles(strip, strips.count)
-    else:
-        v = pool.empty((strips.count, len(u), channels, strips.size), dtype)
-        product = pool.empty((strips.count, len(u), out, strips.size), dtype)
-        strips.run(from_x, v)
-        run_tiles(lambda k: np.matmul(u[k], v[:, k], out=product[:, k]), len(u))
-        strips.run(to_y, product)
+    for chunk in strips.chunks:
+        v = pool.empty((len(chunk), len(u), channels, strips.size), dtype)
+        product = pool.empty((len(chunk), len(u), out, strips.size), dtype)
+        strips.run(from_x, chunk, v)
+        run_tiles(lambda k, v=v, product=product: np.matmul(u[k], v[:, k], out=product[:, k]), len(u))
+        strips.run(to_y, chunk, product)
     return y
 
 
@@ -142,39 +127,24 @@ def backward(
         picture, top = strips[index]
         transform_input_adjoint(grad_v[:, part], top, strips.down, m, grad_x[picture, part], edges[index, part])
 
-    def group(g: int) -> None:
-        v = scratch("winograd_v", (len(u), channels, strips.size), dtype)
-        product = scratch("winograd_product", (len(u), out, strips.size), dtype)
-        part = scratch("winograd_part", u.shape, dtype)
-        sums[g] = 0
-        for index in range(strips.count * g // len(sums), strips.count * (g + 1) // len(sums)):
-            strips.run_one(from_grad, index, product)
-            strips.run_one(from_x, index, v)
-            sums[g] += np.matmul(product, v.swapaxes(1, 2), out=part)
-            np.matmul(u.swapaxes(1, 2), product, out=v)
-            strips.run_one(to_x, index, v)
-
-    def position(k: int) -> None:
+    def position(k: int, v: Array, product: Array, first: bool) -> None:
         total, part = scratch("winograd_total", u.shape[1:], dtype), scratch("winograd_part", u.shape[1:], dtype)
         np.matmul(product[0, k], v[0, k].T, out=total)
-        for index in range(1, strips.count):
+        for index in range(1, len(v)):
             total += np.matmul(product[index, k], v[index, k].T, out=part)
         np.matmul(u[k].T, product[:, k], out=v[:, k])
-        u[k] = total  # U has done its work, and dU may have its place
+        grad_u[k] = total if first else np.add(grad_u[k], total, out=total)
 
-    if u.nbytes < LARGE_KERNEL_BYTES:
-        sums = pool.empty((min(GROUPS, strips.count), *u.shape), dtype)
-        run_tiles(group, len(sums))
-    else:
-        v = pool.empty((strips.count, len(u), channels, strips.size), dtype)
-        product = pool.empty((strips.count, len(u), out, strips.size), dtype)
-        strips.run(from_grad, product)
-        strips.run(from_x, v)
-        run_tiles(position, len(u))
-        strips.run(to_x, v)
-        sums = u[None]
+    grad_u = u if len(strips.chunks) == 1 else pool.empty(u.shape, dtype)  # U may be overwritten once it is used
+    for chunk in strips.chunks:
+        v = pool.empty((len(chunk), len(u), channels, strips.size), dtype)
+        product = pool.empty((len(chunk), len(u), out, strips.size), dtype)
+        strips.run(from_grad, chunk, product)
+        strips.run(from_x, chunk, v)
+        run_tiles(lambda k, v=v, p=product, first=chunk[0] == 0: position(k, v, p, first), len(u))
+        strips.run(to_x, chunk, v)
     _add_edges(grad_x, edges, strips)
-    return grad_x, transform_kernel_adjoint(sums.sum(axis=0) if len(sums) > 1 else sums[0], m)
+    return grad_x, transform_kernel_adjoint(grad_u, m)
 
 
 def _add_edges(grad_x: Array, edges: Array, strips: Strips) -> None:

@@ -29,14 +29,13 @@ def arrays(shape, dtype=np.float64):
     return [rng.standard_normal(size).astype(dtype) for size in sizes]
 
 
-@pytest.fixture(params=["strip by strip", "position by position"], autouse=True)
+@pytest.fixture(params=["all together", "chunk by chunk"], autouse=True)
 def order(request, monkeypatch):
-    """Both orders of work, with strips, blocks and groups so small that these pictures have several of each."""
-    monkeypatch.setattr(winograd, "LARGE_KERNEL_BYTES", 1 << 40 if request.param == "strip by strip" else 0)
+    """Strips and blocks so small that these pictures have several of each, and several chunks or one."""
+    monkeypatch.setattr(winograd, "CHUNK_BYTES", 1 << 40 if request.param == "all together" else 1)
     monkeypatch.setattr(winograd, "FEWEST_TILES", 3)
     monkeypatch.setattr(winograd, "STRIP_BYTES", 1)
     monkeypatch.setattr(winograd, "BLOCK_BYTES", 2 * 36 * 4 * 8)
-    monkeypatch.setattr(winograd, "GROUPS", 3)
 
 
 @pytest.mark.parametrize("m", [2, 4])

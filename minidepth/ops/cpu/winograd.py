@@ -27,6 +27,7 @@ Source: Winograd (1980); Lavin and Gray, "Fast algorithms for convolutional neur
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def forward(
         v = pool.empty((len(chunk), len(u), channels, strips.size), dtype)
         product = pool.empty((len(chunk), len(u), out, strips.size), dtype)
         strips.run(from_x, chunk, v)
-        run_tiles(lambda k, v=v, product=product: np.matmul(u[k], v[:, k], out=product[:, k]), len(u))
+        run_tiles(partial(_multiply, u, v, product), len(u))
         strips.run(to_y, chunk, product)
     return y
 
@@ -127,7 +128,7 @@ def backward(
         picture, top = strips[index]
         transform_input_adjoint(grad_v[:, part], top, strips.down, m, grad_x[picture, part], edges[index, part])
 
-    def position(k: int, v: Array, product: Array, first: bool) -> None:
+    def position(v: Array, product: Array, first: bool, k: int) -> None:
         total, part = scratch("winograd_total", u.shape[1:], dtype), scratch("winograd_part", u.shape[1:], dtype)
         np.matmul(product[0, k], v[0, k].T, out=total)
         for index in range(1, len(v)):
@@ -141,10 +142,14 @@ def backward(
         product = pool.empty((len(chunk), len(u), out, strips.size), dtype)
         strips.run(from_grad, chunk, product)
         strips.run(from_x, chunk, v)
-        run_tiles(lambda k, v=v, p=product, first=chunk[0] == 0: position(k, v, p, first), len(u))
+        run_tiles(partial(position, v, product, chunk[0] == 0), len(u))
         strips.run(to_x, chunk, v)
     _add_edges(grad_x, edges, strips)
     return grad_x, transform_kernel_adjoint(grad_u, m)
+
+
+def _multiply(u: Array, v: Array, product: Array, k: int) -> None:
+    np.matmul(u[k], v[:, k], out=product[:, k])
 
 
 def _add_edges(grad_x: Array, edges: Array, strips: Strips) -> None:

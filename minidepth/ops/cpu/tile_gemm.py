@@ -42,6 +42,8 @@ LEAST_PIXELS = 256
 WEIGHT_PIXELS = 2048
 WEIGHT_BUFFER_BYTES = 1 << 22
 """The same for the weight gradient: larger, as every tile of pixels leaves a part as large as the weight to add up."""
+PARTS_BYTES = 1 << 25
+"""About the most that these parts may take together; tiles grow beyond that."""
 FLIPPED_ROWS = 32
 """Output channels that are transposed at once: with more of them a cache line is gone before its next use."""
 
@@ -113,7 +115,8 @@ def grad_weight(
 ) -> Array:
     """grad (N, O, R, S), x (N, C, H, W) -> (O, C/G, I, J)."""
     (n, out, rows, columns), (_, per_group, *kernel) = grad.shape, weight_shape
-    tiles = PixelTiles(n, rows, columns, WEIGHT_PIXELS)
+    fewest = n * rows * columns * math.prod(weight_shape) * x.itemsize // PARTS_BYTES
+    tiles = PixelTiles(n, rows, columns, max(WEIGHT_PIXELS, fewest))
     blocks = ChannelBlocks(x.shape[1], groups, WEIGHT_BUFFER_BYTES // (math.prod(kernel) * tiles.largest * x.itemsize))
     parts = pool.empty((len(tiles), groups, out // groups, per_group * math.prod(kernel)), x.dtype)
 

@@ -92,7 +92,7 @@ def multiply(kernels: Array, matrix: Array, out: Array) -> None:
 def multiply_into(tile: Array, kernels: Array, matrix: Array) -> None:
     """The same for a tile (n, O, rows, S) of pictures, whose pixels need not lie one after another."""
     shape = (*kernels.shape[:-1], matrix.shape[-1])
-    if len(tile) == 1:
+    if len(tile) == 1 and tile.strides[2:] == (tile.shape[3] * tile.itemsize, tile.itemsize):
         multiply(kernels, matrix, out=tile.reshape(shape))
     else:
         out = scratch("product", shape, tile.dtype)

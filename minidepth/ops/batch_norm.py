@@ -25,22 +25,14 @@ Source: Ioffe and Szegedy, "Batch normalization" (2015).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
-from minidepth.ops.cpu.threads import run_tiles, scratch
+from minidepth.ops.cpu.channels import channel_sums, column, run_channels
+from minidepth.ops.cpu.threads import scratch
 from minidepth.ops.recompute import is_second_run
-
-TILE_ELEMENTS = 1 << 18
-"""Numbers per array in a tile, if a channel has not more. The calls are then long enough for two threads not to wait
-for the interpreter lock, and the arrays of a tile still fit the cache that the cores share."""
-SEGMENT = 256
-"""Numbers that are added up in one go, see `_channel_sums`."""
 
 
 def batch_norm(
@@ -108,17 +100,17 @@ def forward(x: Array, scale: Array, shift: Array, eps: float, slope: float) -> t
     count = x.size // x.shape[1]
 
     def tile(channels: slice, part: Array, result: Array) -> None:
-        exact_mean = _channel_sums(part) / count
+        exact_mean = channel_sums(part) / count
         mean[channels] = exact_mean
         centred = scratch("centred", part.shape, x.dtype)
-        np.subtract(part, _column(mean[channels], x.dtype), out=centred)
-        var[channels] = _channel_sums(centred, centred) / count
+        np.subtract(part, column(mean[channels], x.dtype), out=centred)
+        var[channels] = channel_sums(centred, centred) / count
         factor = scale[channels] / np.sqrt(var[channels] + eps)
         offset = shift[channels] + factor * (mean[channels] - exact_mean)  # makes up for the rounding of mean
-        centred *= _column(factor, x.dtype)
-        _shift_and_activate(centred, _column(offset, x.dtype), slope, result)
+        centred *= column(factor, x.dtype)
+        _shift_and_activate(centred, column(offset, x.dtype), slope, result)
 
-    _run_channels(tile, x, y)
+    run_channels(tile, x, y)
     return y, mean, var
 
 
@@ -130,10 +122,10 @@ def normalise(x: Array, mean: Array, var: Array, scale: Array, shift: Array, eps
     y = pool.empty_like(x)
 
     def tile(channels: slice, part: Array, result: Array) -> None:
-        scaled = np.multiply(part, _column(factor[channels], x.dtype), out=scratch("scaled", part.shape, x.dtype))
-        _shift_and_activate(scaled, _column(offset[channels], x.dtype), slope, result)
+        scaled = np.multiply(part, column(factor[channels], x.dtype), out=scratch("scaled", part.shape, x.dtype))
+        _shift_and_activate(scaled, column(offset[channels], x.dtype), slope, result)
 
-    _run_channels(tile, x, y)
+    run_channels(tile, x, y)
     return y
 
 
@@ -149,37 +141,47 @@ def backward(
     training: bool,
     slope: float,
 ) -> tuple[Array, Array, Array]:
-    """dL/dx, dL/dweight, dL/dbias: the sums of the last two are what the first one needs.
-
-    In place of x^ it computes u = sign(scale) x^, since y = |scale| u + shift is positive where u > -shift / |scale|.
-    """
+    """dL/dx, dL/dweight, dL/dbias: the sums of the last two are what the first one needs."""
     result = pool.empty_like(x)
     grad_scale, grad_shift = np.empty_like(scale), np.empty_like(scale)
     count = x.size // x.shape[1]
-    sign = np.where(scale < 0, -1, 1)
     inverse_std = 1 / np.sqrt(var + eps)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        threshold = -shift / np.abs(scale)  # a scale of 0 makes it infinite, or NaN if y is 0: nothing exceeds that
-    slopes = np.full(math.prod(x.shape[2:]), slope, x.dtype)
+    factor = scale * inverse_std
+    threshold, above, below = _two_slopes(factor, shift, slope)
 
     def tile(channels: slice, part: Array, result: Array, g: Array) -> None:
-        u = np.subtract(part, _column(mean[channels], x.dtype), out=scratch("u", part.shape, x.dtype))
-        u *= _column(sign[channels] * inverse_std[channels], x.dtype)
-        if slope != 1:  # g becomes dL/dy: dL/dz, times slope where y is not positive
-            np.greater(u, _column(threshold[channels], x.dtype), out=result)
-            np.maximum(result, slopes, out=result)  # slopes is a row: a single number would take four times as long
+        centred = np.subtract(part, column(mean[channels], x.dtype), out=scratch("centred", part.shape, x.dtype))
+        if slope != 1:  # g becomes dL/dy
+            np.greater(centred, column(threshold[channels], x.dtype), out=result)  # 1 or 0
+            result *= column((above - below)[channels], x.dtype)
+            result += column(below[channels], x.dtype)
             g = np.multiply(result, g, out=result)
-        sum_g, sum_gu = _channel_sums(g), _channel_sums(g, u)
-        grad_shift[channels], grad_scale[channels] = sum_g, sign[channels] * sum_gu
-        factor = scale[channels] * inverse_std[channels]
-        np.multiply(g, _column(factor, x.dtype), out=result)
+        sum_g, sum_gx = channel_sums(g), channel_sums(g, centred) * inverse_std[channels]
+        grad_shift[channels], grad_scale[channels] = sum_g, sum_gx
+        np.multiply(g, column(factor[channels], x.dtype), out=result)
         if training:
-            u *= _column(-factor * sum_gu / count, x.dtype)
-            u += _column(-factor * sum_g / count, x.dtype)
-            result += u
+            centred *= column(-factor[channels] * inverse_std[channels] * sum_gx / count, x.dtype)
+            centred += column(-factor[channels] * sum_g / count, x.dtype)
+            result += centred
 
-    _run_channels(tile, x, result, grad)
+    run_channels(tile, x, result, grad)
     return result, grad_scale, grad_shift
+
+
+def _two_slopes(factor: Array, shift: Array, slope: float) -> tuple[Array, Array, Array]:
+    """Which slope the activation has where, in terms of d = x - mean, as y = factor d + shift: all (C,).
+
+    Returns:
+        threshold: y changes its sign there; above, below: the slope for d > threshold, and for all other d.
+    """
+    with np.errstate(over="ignore"):
+        threshold = np.divide(-shift, factor, out=np.zeros_like(shift), where=factor != 0)
+    # With a negative factor, y > 0 for d < threshold. So the next smaller number takes its place: d > that is d >= it.
+    threshold = np.where(factor < 0, np.nextafter(threshold, -np.inf, dtype=threshold.dtype), threshold)
+    same = np.where(shift > 0, 1, slope)  # with a factor of 0, y is shift everywhere
+    above = np.where(factor > 0, 1, np.where(factor < 0, slope, same))
+    below = np.where(factor > 0, slope, np.where(factor < 0, 1, same))
+    return threshold, above, below
 
 
 def _shift_and_activate(y: Array, offset: Array, slope: float, result: Array) -> None:
@@ -190,42 +192,6 @@ def _shift_and_activate(y: Array, offset: Array, slope: float, result: Array) ->
         y += offset
         np.multiply(y, slope, out=result)
         np.maximum(y, result, out=result)
-
-
-def _run_channels(tile: Callable[..., None], *arrays: Array) -> None:
-    """Call ``tile(channels, part of each array...)``, the parts (N, c, pixels), for all channels and on all cores."""
-    n, channels = arrays[0].shape[:2]
-    planes = [array.reshape(n, channels, math.prod(array.shape[2:])) for array in arrays]
-    count = -(-arrays[0].size // TILE_ELEMENTS)
-    count += count > 1 and count % 2  # an even number, so that two cores are done at the same time
-    step = -(-channels // max(1, count))
-    slices = [slice(first, first + step) for first in range(0, channels, step)]
-    run_tiles(lambda t: tile(slices[t], *(plane[:, slices[t]] for plane in planes)), len(slices))
-
-
-def _channel_sums(a: Array, b: Array | None = None) -> Array:
-    """Sum of a b, or of a, over pictures and pixels: (N, c, pixels) -> (c,) in float64.
-
-    BLAS adds up segments of 256 numbers, and those sums are added in float64. So little is lost to rounding; BLAS does
-    not share a segment among threads, which would make the result depend on their number; and there are many results,
-    which matters as NumPy lets go of the interpreter lock only in a `vecdot` that has more than 500.
-    """
-    n, channels, pixels = a.shape
-    whole = pixels // SEGMENT
-    cut = whole * SEGMENT
-    segments, rest = a[:, :, :cut].reshape(n, channels, whole, SEGMENT), a[:, :, cut:]
-    if b is None:
-        ones = np.ones(SEGMENT, a.dtype)
-        sums, last = np.vecdot(segments, ones), np.vecdot(rest, ones[: pixels - cut])
-    else:
-        sums = np.vecdot(segments, b[:, :, :cut].reshape(segments.shape))
-        last = np.vecdot(rest, b[:, :, cut:])
-    return sums.sum(axis=(0, 2), dtype=np.float64) + last.sum(axis=0, dtype=np.float64)
-
-
-def _column(values: Array, dtype: np.dtype) -> Array:
-    """(c,) -> (c, 1), to go with (N, c, pixels)."""
-    return values.astype(dtype)[:, None]
 
 
 def _check(

@@ -10,7 +10,7 @@ from helpers import DEVICES, assert_gradient, assert_same, normal, value_and_gra
 from minidepth import Tensor
 from minidepth.gradient_inputs import away_from
 from minidepth.ops import batch_norm, batch_norm_leaky_relu, leaky_relu
-from minidepth.ops.batch_norm import TILE_ELEMENTS
+from minidepth.ops.cpu.channels import TILE_ELEMENTS
 
 SLOPES = [0.0, 0.01, 0.2, 1.0]
 SHAPES = [(2, 3, 4, 5), (3, 1, 2, 2), (6, 4), (1, 2, 3, 7), (2, 3, 6), (2, 5, 17, 19), (4, 200, 2, 3)]
@@ -29,16 +29,18 @@ def two_operations(x, mean, var, weight, bias, slope, training=True) -> Tensor:
 
 def test_by_hand() -> None:
     column = np.array([0.0, 0, 2, 2])  # mean 1, variance 1, so x^ is -1, -1, 1, 1
-    x = Tensor(np.stack([column] * 5, axis=1), requires_grad=True)
-    weight = Tensor(np.array([2.0, -2, 1, 0, 0]), requires_grad=True)
-    bias = Tensor(np.array([1.0, 1, 1, 0, 1]), requires_grad=True)
+    x = Tensor(np.stack([column] * 6, axis=1), requires_grad=True)
+    weight = Tensor(np.array([2.0, -2, 1, -1, 0, 0]), requires_grad=True)
+    bias = Tensor(np.array([1.0, 1, 1, 1, 0, 1]), requires_grad=True)
     z = batch_norm_leaky_relu(x, None, None, weight, bias, training=True, eps=0.0, negative_slope=0.5)
-    assert z.numpy().T.tolist() == [[-0.5, -0.5, 3, 3], [3, 3, -0.5, -0.5], [0, 0, 2, 2], [0] * 4, [1] * 4]
-    z.backward(np.stack([np.array([4.0, 0, 1, 5])] * 5, axis=1))
-    # dL/dy is 2 0 1 5, 4 0 .5 2.5, 2 0 1 5 (y = 0 counts as not positive), 2 0 .5 2.5, 4 0 1 5
-    assert bias.grad.tolist() == [8, 7, 8, 5, 10]
-    assert weight.grad.tolist() == [4, -1, 4, 1, 2]
-    assert x.grad.T.tolist() == [[2, -2, -4, 4], [-4, 4, 2, -2], [1, -1, -2, 2], [0] * 4, [0] * 4]
+    flat = [[0] * 4, [1] * 4]
+    assert z.numpy().T.tolist() == [[-0.5, -0.5, 3, 3], [3, 3, -0.5, -0.5], [0, 0, 2, 2], [2, 2, 0, 0], *flat]
+    z.backward(np.stack([np.array([4.0, 0, 1, 5])] * 6, axis=1))
+    # y = 0 counts as not positive, so dL/dy is 2 0 1 5, 4 0 .5 2.5, 2 0 1 5, 4 0 .5 2.5, 2 0 .5 2.5, 4 0 1 5
+    assert bias.grad.tolist() == [8, 7, 8, 7, 5, 10]
+    assert weight.grad.tolist() == [4, -1, 4, -1, 1, 2]
+    no_weight = [[0] * 4, [0] * 4]
+    assert x.grad.T.tolist() == [[2, -2, -4, 4], [-4, 4, 2, -2], [1, -1, -2, 2], [-2, 2, 1, -1], *no_weight]
 
 
 @pytest.mark.parametrize("slope", SLOPES)

@@ -59,17 +59,22 @@ def conv2d(
         raise ValueError(f"conv2d: x has {x.shape[1]} channels, but weight expects {expected} ({shapes})")
     output_size("conv2d", x.shape, weight.shape, stride, padding, dilation)
     weight_data, x_shape, weight_shape = weight.data, x.shape, weight.shape
-    y = forward(x.data, weight_data, None if bias is None else bias.data, stride, padding, dilation, groups)
-    need_x, need_bias = x.requires_grad, bias is not None and bias.requires_grad
-    x_kept = x.data if weight.requires_grad else None  # x is needed for dL/dweight alone
+    settings, bias_data = (stride, padding, dilation, groups), None if bias is None else bias.data
+    need_x, need_weight, need_bias = (parent is not None and parent.requires_grad for parent in (x, weight, bias))
+    if need_x and need_weight:
+        y, transformed = forward_and_keep(x.data, weight_data, bias_data, *settings)
+    else:
+        y, transformed = forward(x.data, weight_data, bias_data, *settings), None
+    x_kept = x.data if need_weight and transformed is None else None  # x is needed for dL/dweight alone
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
-        settings = (stride, padding, dilation, groups)
-        if need_x and x_kept is not None:
-            for_x, for_weight = backward(grad, x_kept, weight_data, *settings)
-        else:
-            for_x = grad_x(grad, weight_data, x_shape, *settings) if need_x else None
-            for_weight = None if x_kept is None else grad_weight(grad, x_kept, weight_shape, *settings)
+        for_x = for_weight = None
+        if need_x and need_weight:
+            for_x, for_weight = backward(grad, x_kept, transformed, weight_data, x_shape, *settings)
+        elif need_x:
+            for_x = grad_x(grad, weight_data, x_shape, *settings)
+        elif need_weight:
+            for_weight = grad_weight(grad, x_kept, weight_shape, *settings)
         return for_x, for_weight, grad_bias(grad) if need_bias else None
 
     return Tensor.from_op("conv2d", y, (x, weight, bias), pullback)
@@ -82,6 +87,18 @@ def forward(
     """weight times patches, plus bias."""
     path = choose(x.shape, weight.shape, stride, padding, dilation, groups)
     return path.forward(x, weight, bias, stride, padding, dilation, groups)
+
+
+@kernel
+def forward_and_keep(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> tuple[Array, Array | None]:
+    """`forward`, and x as transformed for it where `backward` can use that in place of x; None where not."""
+    path = choose(x.shape, weight.shape, stride, padding, dilation, groups)
+    if hasattr(path, "forward_and_keep"):
+        both: tuple[Array, Array | None] = path.forward_and_keep(x, weight, bias, stride, padding, dilation, groups)
+        return both
+    return path.forward(x, weight, bias, stride, padding, dilation, groups), None
 
 
 @kernel
@@ -128,17 +145,24 @@ def grad_bias(grad: Array) -> Array:
 
 @kernel
 def backward(
-    grad: Array, x: Array, weight: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    grad: Array,
+    x: Array | None,
+    transformed: Array | None,
+    weight: Array,
+    x_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
 ) -> tuple[Array, Array]:
-    """`grad_x` and `grad_weight` together, as some ways of computing them share a part of the work."""
-    path = choose(x.shape, weight.shape, stride, padding, dilation, groups)
+    """`grad_x` and `grad_weight` together, as some ways share a part of the work; from x or what was kept of it."""
+    settings = stride, padding, dilation, groups
+    path = choose(x_shape, weight.shape, *settings)
     if hasattr(path, "backward"):
-        both: tuple[Array, Array] = path.backward(grad, x, weight, stride, padding, dilation, groups)
+        kept = {} if transformed is None else {"transformed": transformed}
+        both: tuple[Array, Array] = path.backward(grad, x, weight, *settings, **kept)
         return both
-    return (
-        grad_x(grad, weight, x.shape, stride, padding, dilation, groups),
-        grad_weight(grad, x, weight.shape, stride, padding, dilation, groups),
-    )
+    return grad_x(grad, weight, x_shape, *settings), grad_weight(grad, x, weight.shape, *settings)
 
 
 def plain_forward(

@@ -56,6 +56,26 @@ def test_gradients_agree_with_the_plain_kernels(shape, m):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_backward_from_what_forward_kept(shape, order):
+    x, weight, bias, grad = arrays(shape)
+    expected = winograd.backward(grad, x, weight, *REST)
+    y, kept = winograd.forward_and_keep(x, weight, bias, *REST)
+    assert y.tobytes() == winograd.forward(x, weight, bias, *REST).tobytes()
+    if kept is None:
+        assert len(winograd.Strips(shape[0], shape[1] + shape[2], *shape[3:], 8, 4).chunks) > 1
+        return
+    ours = winograd.backward(grad, None, weight, *REST, transformed=kept)
+    for one, other in zip(ours, expected):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_large_transformed_input_is_not_kept(order, monkeypatch):
+    monkeypatch.setattr(winograd, "KEEP_BYTES", 0)
+    x, weight, bias, _ = arrays(SHAPES[0])
+    assert winograd.forward_and_keep(x, weight, bias, *REST)[1] is None
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_each_gradient_alone(shape):
     x, weight, _, grad = arrays(shape)
     expected = plain_grad_x(grad, weight, x.shape, *REST)

@@ -204,10 +204,13 @@ def set_pool_limit(limit_bytes: int | None) -> None:
     Raises:
         InputError: `limit_bytes` is neither None nor a whole number of at least 0.
     """
-    whole = isinstance(limit_bytes, (int, np.integer)) and not isinstance(limit_bytes, bool)
-    if limit_bytes is not None and not (whole and limit_bytes >= 0):
-        raise InputError(f"set_pool_limit: limit_bytes is {limit_bytes!r}; it must be a whole number, or None")
-    _pool.set_limit(None if limit_bytes is None else int(limit_bytes))
+    if limit_bytes is not None:
+        if isinstance(limit_bytes, bool) or not isinstance(limit_bytes, (int, np.integer)) or limit_bytes < 0:
+            raise InputError(
+                f"set_pool_limit: limit_bytes is {limit_bytes!r}; it must be a whole number of at least 0, or None"
+            )
+        limit_bytes = int(limit_bytes)
+    _pool.set_limit(limit_bytes)
 
 
 def release_memory() -> None:

@@ -33,7 +33,6 @@ Job = Callable[[], None]
 _num_threads: int | None = None
 _jobs: SimpleQueue[Job | None] | None = None
 _lock = threading.Lock()
-_this_thread = threading.local()
 
 
 def get_num_threads() -> int:
@@ -66,7 +65,7 @@ def run_tiles(task: Callable[[int], object], count: int, products: bool = True) 
     """Call ``task(0) ... task(count - 1)``, on all cores where there is more than one tile and more than one core.
 
     The caller's thread takes part, and returns when every tile is done. An error in a tile is raised here; other tiles
-    may then have run or not. Tiles within a tile run in its thread.
+    may then have run or not. A tile may itself call this function.
 
     Args:
         task: what to do for one tile.
@@ -79,9 +78,8 @@ def run_tiles(task: Callable[[int], object], count: int, products: bool = True) 
         for tile in tiles:
             task(tile)
 
-    is_helper = getattr(_this_thread, "is_helper", False)
     with blas.one_thread() if products else nullcontext():
-        _run_together(work, 0 if is_helper else min(get_num_threads(), count) - 1)
+        _run_together(work, min(get_num_threads(), count) - 1)
 
 
 def run_slices(task: Callable[[slice], object], size: int, step: int = TILE_ELEMENTS, products: bool = True) -> None:
@@ -104,7 +102,7 @@ def _run_together(work: Job, helpers: int) -> None:
                 context.run(job)
             except BaseException as error:  # raised below, in the thread that called the kernel
                 report = error
-            del job  # first of all, as the caller's arrays hang on it
+            del job  # before the caller goes on, whose arrays hang on it
             reports.put(report)
 
     jobs = _helpers_queue()
@@ -134,10 +132,8 @@ def _helpers_queue() -> SimpleQueue[Job | None]:
 
 
 def _serve(jobs: SimpleQueue[Job | None]) -> None:
-    _this_thread.is_helper = True
     while (job := jobs.get()) is not None:
         job()
-        del job  # or the arrays it worked on would live until the next one comes
     jobs.put(None)  # the next helper is to end, too
 
 

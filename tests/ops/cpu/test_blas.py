@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from minidepth.ops.cpu import blas
 from minidepth.ops.cpu.threads import get_num_threads, run_tiles, set_num_threads
 
-WAIT_S = 60
+WAIT_S = 30
 
 
 def blas_threads():
@@ -42,7 +42,7 @@ class Kernel:
 
     def __init__(self):
         self.inside, self.go_on = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=run_tiles, args=(self.tile, 2))
+        self.thread = threading.Thread(target=run_tiles, args=(self.tile, 2), daemon=True)
         self.thread.start()
         assert self.inside.wait(WAIT_S)
 
@@ -111,7 +111,7 @@ def test_a_limit_that_another_thread_holds_before_and_after():
             set_up.set()
             assert trained.wait(WAIT_S)
 
-    thread = threading.Thread(target=host)
+    thread = threading.Thread(target=host, daemon=True)
     thread.start()
     assert set_up.wait(WAIT_S)
     seen = []
@@ -152,7 +152,7 @@ def test_afterwards_every_thread_can_set_limits():
             seen.append(blas_threads())
         seen.append(blas_threads())
 
-    thread = threading.Thread(target=host)
+    thread = threading.Thread(target=host, daemon=True)
     thread.start()
     thread.join()
     assert seen == [all_libraries(3), all_libraries(2)]
@@ -169,7 +169,7 @@ def test_products_in_another_thread_are_right_while_kernels_start_and_end():
             if not np.array_equal(a @ b, expected):
                 wrong.append(1)
 
-    thread = threading.Thread(target=host)
+    thread = threading.Thread(target=host, daemon=True)
     thread.start()
     outs = np.empty((4, 300, 300), np.float32)
     try:

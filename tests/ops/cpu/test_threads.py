@@ -2,6 +2,7 @@
 
 import gc
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -13,10 +14,10 @@ import pytest
 
 import minidepth
 from minidepth.errors import InputError
-from minidepth.ops.cpu import blas
+from minidepth.ops.cpu import blas, threads
 from minidepth.ops.cpu.threads import get_num_threads, run_slices, run_tiles, set_num_threads
 
-WAIT_S = 60  # a thread that has not come by then never will
+WAIT_S = 30  # a thread that has not come by then never will
 
 
 @pytest.fixture(autouse=True)
@@ -104,17 +105,12 @@ def test_an_error_in_a_helper_comes_out_once_every_thread_is_done():
     assert len(done) == 1
 
 
-def test_tiles_within_a_helpers_tile_run_in_that_thread():
-    names = []  # of the threads that ran the inner tiles of the helper's outer tile
-
-    def task(tile):
-        meeting.wait()  # one outer tile for each of the two threads
-        if threading.current_thread() in helpers():
-            run_tiles(lambda inner: names.append(threading.current_thread().name), 3)
-
-    meeting = threading.Barrier(2, timeout=WAIT_S)
-    run_tiles(task, 2)
-    assert len(names) == 3 and len(set(names)) == 1
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_tiles_within_tiles_within_tiles(number):
+    set_num_threads(number)
+    done = []
+    run_tiles(lambda a: run_tiles(lambda b: run_tiles(lambda c: done.append((a, b, c)), 3), 4), 5)
+    assert sorted(done) == list(np.ndindex(5, 4, 3))
 
 
 def test_errstate_holds_in_every_tile():
@@ -130,16 +126,43 @@ def test_errstate_holds_in_every_tile():
     assert seen == ["raise", "raise", "warn", "warn"]
 
 
-def test_nothing_that_a_tile_used_is_kept():
-    """A helper that kept its last job would keep arrays, and the pool would have to make new ones."""
+def test_nothing_that_a_tile_used_is_kept(monkeypatch):
+    """A helper that kept its job, if only for a moment, would keep arrays, and the pool would have to make new ones."""
+
+    class SlowQueue:
+        """A report arrives at once, but the helper that sent it stays where it is."""
+
+        def __init__(self):
+            self.queue = queue.SimpleQueue()
+            self.get = self.queue.get
+
+        def put(self, item):
+            self.queue.put(item)
+            time.sleep(0.05)
+
+    meet(2)  # the helper is there, and has the queue of jobs that it will have
+    monkeypatch.setattr(threads, "SimpleQueue", SlowQueue)
     gc.disable()  # reference counts alone must do
     try:
-        for _ in range(50):
-            array = np.zeros(10)
-            run_tiles(lambda tile, array=array: array.sum(), 2)
+        for _ in range(5):
+            array, meeting = np.zeros(10), threading.Barrier(2, timeout=WAIT_S)
+            run_tiles(lambda tile, array=array, meeting=meeting: meeting.wait() + array.sum(), 2)
             gone = weakref.ref(array)
             del array
             assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_an_error_keeps_nothing():
+    gc.disable()
+    try:
+        array = np.zeros(10)
+        with pytest.raises(ZeroDivisionError):
+            run_tiles(lambda tile, array=array: 1 / array.size / 0, 2)
+        gone = weakref.ref(array)
+        del array
+        assert gone() is None
     finally:
         gc.enable()
 
@@ -184,7 +207,7 @@ def test_another_number_while_a_kernel_runs():
             assert go_on.wait(WAIT_S)
         done.append(tile)
 
-    kernel = threading.Thread(target=run_tiles, args=(task, 6))
+    kernel = threading.Thread(target=run_tiles, args=(task, 6), daemon=True)
     kernel.start()
     under_way.wait()  # both threads are in a tile
     set_num_threads(3)
@@ -205,7 +228,7 @@ def test_many_kernels_in_several_threads_while_the_number_changes():
             if sorted(done) != list(range(count)):
                 faults.append(count)
 
-    users = [threading.Thread(target=kernels) for _ in range(4)]
+    users = [threading.Thread(target=kernels, daemon=True) for _ in range(4)]
     for user in users:
         user.start()
     for number in (1, 2, 3, 4) * 10:
@@ -224,7 +247,7 @@ def test_a_kernel_does_not_wait_for_a_helper_that_is_busy_elsewhere():
         busy.wait()
         assert go_on.wait(WAIT_S)
 
-    other = threading.Thread(target=run_tiles, args=(long, 2))
+    other = threading.Thread(target=run_tiles, args=(long, 2), daemon=True)
     other.start()
     busy.wait()  # the only helper is in that kernel
     assert thread_names(4) == {threading.current_thread().name}
@@ -254,7 +277,7 @@ def test_a_forked_process_makes_threads_of_its_own():
         assert go_on.wait(WAIT_S)
 
     before = [library.num_threads for library in blas.libraries()]
-    kernel = threading.Thread(target=run_tiles, args=(task, 2))
+    kernel = threading.Thread(target=run_tiles, args=(task, 2), daemon=True)
     kernel.start()
     inside.wait()  # the helper is busy here; in the child there is neither helper nor kernel
     child = os.fork()

@@ -48,7 +48,7 @@ COMPETITORS = (
 
 
 @dataclass
-class Field:
+class Entrants:
     """Who takes part, with which interpreter, and why the others do not."""
 
     python: dict[str, str] = field(default_factory=dict)
@@ -75,10 +75,9 @@ class Field:
                     self.drop(competitor, what, done.stderr)
                     continue
                 rows[competitor.title].append(json.loads(done.stdout.splitlines()[-1]))
+                check_same_work(rows, what)
                 print(f"{what}: round {turn + 1}, {competitor.title}: {done.stdout.strip()}", file=sys.stderr)
-        rows = {title: measured for title, measured in rows.items() if measured}
-        check_same_work(rows, what)
-        return rows
+        return {title: measured for title, measured in rows.items() if measured}
 
     def drop(self, competitor: Competitor, what: str, error: str) -> None:
         """Without minidepth there is nothing to compare; any other competitor is left out, and the table says why."""
@@ -116,24 +115,24 @@ def add_python_for(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find_competitors(python_for: list[str], only_fast: bool = False) -> Field:
+def find_competitors(python_for: list[str], only_fast: bool = False) -> Entrants:
     """Who is installed where. An absent competitor is remembered with the way to install it."""
     wanted = [competitor for competitor in COMPETITORS if not (only_fast and competitor.slow)]
     known = sorted({competitor.package for competitor in wanted})
-    taking_part = Field()
+    entrants = Entrants()
     for text in python_for:
         name, _, path = text.partition("=")
         if name not in known or not Path(path).is_file():
             sys.exit(f"--python-for {text}: give NAME=PATH, NAME one of {', '.join(known)}, PATH its interpreter")
-        taking_part.python[name] = path
+        entrants.python[name] = path
     for competitor in wanted:
-        version = _version(taking_part.python.get(competitor.package, sys.executable), competitor.package)
+        version = _version(entrants.python.get(competitor.package, sys.executable), competitor.package)
         if version:
-            taking_part.present.append(competitor)
-            taking_part.versions[competitor.package] = version
+            entrants.present.append(competitor)
+            entrants.versions[competitor.package] = version
         else:
-            taking_part.absent[competitor.title] = f"to add it, {competitor.install}"
-    return taking_part
+            entrants.absent[competitor.title] = f"to add it, {competitor.install}"
+    return entrants
 
 
 def _version(python: str, package: str) -> str:

@@ -24,14 +24,14 @@ def main() -> None:
     parser = arguments("Time minidepth against PyTorch, DeZero and Chainer on single convolutions.", rounds=5)
     add_python_for(parser)
     options = parser.parse_args()
-    taking_part = find_competitors(options.python_for)
+    entrants = find_competitors(options.python_for)
     rounds = 1 if options.quick else options.rounds
     lines = []
     for shape in QUICK if options.quick else CONVOLUTIONS:
-        rows = taking_part.by_turns(lambda competitor, shape=shape: command(competitor, shape), rounds, name(shape))
+        rows = entrants.by_turns(lambda competitor, shape=shape: command(competitor, shape), rounds, name(shape))
         lines += [[name(shape), title, *cells(rows, key)] for key, title in QUANTITIES.items()]
     header = ["3x3, padding 1", "ms", *(competitor.title for competitor in COMPETITORS)]
-    text = machine("numpy", others=taking_part.versions.values()) + table(header, lines) + taking_part.note()
+    text = machine("numpy", others=entrants.versions.values()) + table(header, lines) + entrants.note()
     print(text)
     if not (options.no_write or options.quick):
         write_between_markers("conv", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections import defaultdict
@@ -14,7 +15,13 @@ from minidepth.backend import KERNELS
 from minidepth.ops.conv2d import output_size
 from minidepth.ops.cpu.paths import choose
 
-COLUMNS = {"forward": "forward", "grad_x": "dL/dx", "grad_weight": "dL/dweight", "backward": "both gradients"}
+COLUMNS = {
+    "forward": "forward",
+    "forward_and_keep": "forward",
+    "grad_x": "dL/dx",
+    "grad_weight": "dL/dweight",
+    "backward": "both gradients",
+}
 """Kernel of ops/conv2d.py -> what it computes. `backward` may call the two before it."""
 
 
@@ -48,14 +55,18 @@ class Layer(NamedTuple):
 def time_layers(step: Callable[[], object]) -> dict[tuple[Layer, str], list[float]]:
     """Run `step` once: (layer, column) -> the milliseconds of each call, as layers of equal shapes count as one."""
     times: dict[tuple[Layer, str], list[float]] = defaultdict(list)
-    kernels = {name: KERNELS[f"minidepth.ops.conv2d.{name}"] for name in COLUMNS}
+    full_names = {name: f"minidepth.ops.conv2d.{name}" for name in COLUMNS}
+    kernels = {name: KERNELS[full_name] for name, full_name in full_names.items() if full_name in KERNELS}
     originals = {name: kernel.registry[np.ndarray] for name, kernel in kernels.items()}
 
     def timed(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(original)
+
         def run(*args: Any) -> Any:
             start = time.perf_counter()
             result = original(*args)
-            times[layer_and_column(name, args)].append(1000 * (time.perf_counter() - start))
+            ms = 1000 * (time.perf_counter() - start)
+            times[layer_and_column(name, signature.bind(*args).arguments)].append(ms)
             return result
 
         return run
@@ -70,11 +81,10 @@ def time_layers(step: Callable[[], object]) -> dict[tuple[Layer, str], list[floa
     return times
 
 
-def layer_and_column(name: str, args: tuple[Any, ...]) -> tuple[Layer, str]:
+def layer_and_column(name: str, arguments: dict[str, Any]) -> tuple[Layer, str]:
     """What a kernel works for, by its arguments. A transposed convolution's forward is the kernel `grad_x`."""
-    first, second, third = (arg.shape if isinstance(arg, np.ndarray) else arg for arg in args[:3])
-    x, weight = {"forward": (first, second), "grad_x": (third, second)}.get(name, (second, third))
-    layer = Layer(x, weight, args[3:7])
+    x, weight = (arguments.get(f"{part}_shape") or arguments[part].shape for part in ("x", "weight"))
+    layer = Layer(x, weight, tuple(arguments[setting] for setting in ("stride", "padding", "dilation", "groups")))
     if layer.transposed:
         name = {"forward": "grad_x", "grad_x": "forward"}.get(name, name)
     return layer, COLUMNS[name]

@@ -17,6 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+RATE = 1e-4
+"""Adam's. Small, so that the loss of a wide network goes down at its first step and can be compared after it."""
+FIRST_EPS = 1e-8 * (1 - 0.999) ** 0.5
+"""Chainer and DeZero add eps before the correction of the first steps; this makes their first step that of PyTorch."""
+
 
 @dataclass(frozen=True)
 class Case:

@@ -155,11 +155,15 @@ def operations(case: Case) -> dict[str, tuple[Callable[..., Tensor], list[Tensor
     def batch_norm(x: Tensor) -> Tensor:
         return ops.batch_norm(x, mean, var, scale, shift, training=True)
 
+    def batch_norm_leaky_relu(x: Tensor) -> Tensor:
+        return ops.batch_norm_leaky_relu(x, mean, var, scale, shift, training=True)
+
     def up(x: Tensor) -> Tensor:
         return ops.interpolate(x, scale_factor=2, mode="bilinear")
 
     return {
         "batch_norm": (batch_norm, [random(full)], 1),
+        "batch_norm_leaky_relu": (batch_norm_leaky_relu, [random(full)], 1),
         "leaky_relu": (ops.leaky_relu, [random(full)], 1),
         "max_pool2d": (lambda x: ops.max_pool2d(x, 2), [random(full)], 0),
         "cat": (lambda *xs: ops.cat(xs, dim=1), [random(full), random(full)], 0),

@@ -40,7 +40,7 @@ def main() -> None:
     parser = arguments("Time a training step against batch, width, picture size and cores.", rounds=3)
     add_python_for(parser)
     options = parser.parse_args()
-    taking_part = find_competitors(options.python_for, only_fast=True)
+    entrants = find_competitors(options.python_for, only_fast=True)
     rounds = 1 if options.quick else options.rounds
     axes = quick_axes() if options.quick else all_axes()
     measured: dict[tuple[Case, int | None], Rows] = {}
@@ -48,13 +48,13 @@ def main() -> None:
         if (point.case, point.cores) not in measured:
             what = f"{point.case.title()}, {point.cores} cores"
             with on_cores(point.cores):
-                rows = taking_part.by_turns(lambda competitor, case=point.case: command(competitor, case), rounds, what)
+                rows = entrants.by_turns(lambda competitor, case=point.case: command(competitor, case), rounds, what)
             measured[point.case, point.cores] = rows
     curves = {axis: [(point, measured[point.case, point.cores]) for point in points] for axis, points in axes.items()}
     centre = QUICK if options.quick else CENTRE
-    text = machine("numpy", others=taking_part.versions.values())
+    text = machine("numpy", others=entrants.versions.values())
     text += f"Training step in ms, {rounds} round{'s' * (rounds > 1)}. What is not varied: {centre.title()}.\n\n"
-    text += "".join(axis_table(axis, curve) for axis, curve in curves.items()) + taking_part.note()
+    text += "".join(axis_table(axis, curve) for axis, curve in curves.items()) + entrants.note()
     print(text)
     if not (options.no_write or options.quick):
         write_between_markers("scaling", text)

@@ -2,7 +2,7 @@
 
 import sys
 
-from measure import Case, first_weights, put_back_old_names, report
+from measure import FIRST_EPS, RATE, Case, first_weights, put_back_old_names, report
 
 put_back_old_names()
 
@@ -51,7 +51,7 @@ def main(case: Case) -> None:
     for parameter in model.params():
         if parameter.ndim == 4:  # all others are 0 or 1 from the start
             parameter.array[...] = first_weights(parameter.shape)
-    adam = chainer.optimizers.Adam(alpha=1e-3).setup(model)
+    adam = chainer.optimizers.Adam(alpha=RATE, eps=FIRST_EPS).setup(model)
     image, depth_m = case.batch_of_pictures()
 
     def train_step() -> float:

@@ -3,7 +3,7 @@
 import sys
 
 import numpy as np
-from measure import Case, first_weights, put_back_old_names, report
+from measure import FIRST_EPS, RATE, Case, first_weights, put_back_old_names, report
 
 put_back_old_names()
 
@@ -72,7 +72,7 @@ def main(case: Case) -> None:
     for parameter in model.params():
         if parameter.data is not None and parameter.ndim == 4:  # all others are 0 or 1 from the start
             parameter.data = first_weights(parameter.shape)
-    adam = dezero.optimizers.Adam(alpha=1e-3).setup(model)
+    adam = dezero.optimizers.Adam(alpha=RATE, eps=FIRST_EPS).setup(model)
     image, depth_m = case.batch_of_pictures()
 
     def train_step() -> float:

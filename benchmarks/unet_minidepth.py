@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
-from measure import Case, first_weights, report
+from measure import RATE, Case, first_weights, report
 
 from minidepth import Tensor, no_grad
 from minidepth.losses import mse
@@ -18,7 +18,7 @@ def training(case: Case) -> tuple[UNet, Callable[[], float]]:
     for parameter in model.parameters():
         if parameter.ndim == 4:  # all others are 0 or 1 from the start
             parameter.data[...] = first_weights(parameter.shape)
-    adam = Adam(model.parameters(), lr=1e-3)
+    adam = Adam(model.parameters(), lr=RATE)
     image, depth_m = case.batch_of_pictures()
     valid = np.ones(depth_m.shape, bool)
 

@@ -3,7 +3,7 @@
 import sys
 
 import torch
-from measure import Case, first_weights, report
+from measure import RATE, Case, first_weights, report
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 (its customary name)
 
@@ -53,7 +53,7 @@ def main(case: Case, memory_format: torch.memory_format) -> None:
             elif name.endswith("bias"):
                 parameter.zero_()
     model = model.to(memory_format=memory_format)
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    adam = torch.optim.Adam(model.parameters(), lr=RATE)
     image, depth_m = (torch.from_numpy(array) for array in case.batch_of_pictures())
     image = image.contiguous(memory_format=memory_format)
 

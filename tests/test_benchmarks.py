@@ -109,10 +109,10 @@ def test_ratios_are_to_the_better_of_pytorchs_formats_and_the_absent_are_named(l
 def test_who_is_not_installed_is_named_with_the_way_to_install_it(load, monkeypatch):
     compete = load("compete")
     monkeypatch.setattr(compete, "_version", lambda python, package: "" if package in ("torch", "chainer") else "1.0")
-    taking_part = compete.find_competitors([])
-    assert [competitor.title for competitor in taking_part.present] == ["minidepth", "DeZero"]
-    assert "Absent: PyTorch and PyTorch, channels last; to add it, `pip install torch`." in taking_part.note()
-    assert "Absent: Chainer; to add it, in an environment of its own:" in taking_part.note()
+    entrants = compete.find_competitors([])
+    assert [competitor.title for competitor in entrants.present] == ["minidepth", "DeZero"]
+    assert "Absent: PyTorch and PyTorch, channels last; to add it, `pip install torch`." in entrants.note()
+    assert "Absent: Chainer; to add it, in an environment of its own:" in entrants.note()
 
 
 @pytest.mark.parametrize("text", ["chainer", "chainr=/bin/sh", "chainer=/no/such/python"])
@@ -124,24 +124,29 @@ def test_a_mistake_in_python_for_is_one_line(load, text):
 def test_layers_know_their_direct_cost_and_what_each_kernel_works_for(load):
     layers = load("layers")
     x, weight, y = (np.zeros(shape, np.float32) for shape in [(2, 3, 8, 10), (5, 3, 3, 3), (2, 5, 8, 10)])
-    settings = ((1, 1), (1, 1), (1, 1), 1)
-    layer = layers.Layer(x.shape, weight.shape, settings)
+    settings = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    layer = layers.Layer(x.shape, weight.shape, tuple(settings.values()))
     assert layer.multiply_adds() == y.size * weight[0].size
     assert layer.title() == "conv 3x3, 3 to 5, 2x8x10"
-    assert layers.layer_and_column("forward", (x, weight, None, *settings)) == (layer, "forward")
-    assert layers.layer_and_column("grad_x", (y, weight, x.shape, *settings)) == (layer, "dL/dx")
-    assert layers.layer_and_column("grad_weight", (y, x, weight.shape, *settings)) == (layer, "dL/dweight")
-    assert layers.layer_and_column("backward", (y, x, weight, *settings)) == (layer, "both gradients")
+    for kernel, arguments, column in [
+        ("forward", {"x": x, "weight": weight, "bias": None}, "forward"),
+        ("grad_x", {"grad": y, "weight": weight, "x_shape": x.shape}, "dL/dx"),
+        ("grad_weight", {"grad": y, "x": x, "weight_shape": weight.shape}, "dL/dweight"),
+        ("backward", {"grad": y, "x": None, "weight": weight, "x_shape": x.shape}, "both gradients"),
+    ]:
+        assert layers.layer_and_column(kernel, {**arguments, **settings}) == (layer, column)
 
 
 def test_an_up_convolution_is_the_adjoint_of_its_kernels_convolution(load):
     layers = load("layers")
     small, weight, large = (np.zeros(shape, np.float32) for shape in [(2, 6, 4, 5), (6, 3, 2, 2), (2, 3, 8, 10)])
-    settings = ((2, 2), (0, 0), (1, 1), 1)
-    layer, column = layers.layer_and_column("grad_x", (small, weight, large.shape, *settings, None))
+    settings = {"stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    layer, column = layers.layer_and_column(
+        "grad_x", {"grad": small, "weight": weight, "x_shape": large.shape, **settings}
+    )
     assert column == "forward" and layer.title() == "up-conv 2x2, 6 to 3, 2x8x10"
     assert layer.multiply_adds() == small.size * weight[0].size
-    assert layers.layer_and_column("forward", (large, weight, None, *settings)) == (layer, "dL/dx")
+    assert layers.layer_and_column("forward", {"x": large, "weight": weight, **settings}) == (layer, "dL/dx")
 
 
 def test_time_layers_sees_all_convolutions_of_a_step_and_puts_the_kernels_back(load):

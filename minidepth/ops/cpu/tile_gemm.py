@@ -16,7 +16,7 @@ a number, added up tap by tap, were no faster.
     grad_weight  dL/dy @ patches^T, a tile of pixels and a block of input channels at a time, summed in tile order
 
 Cost: N O R S K multiply-adds; x is copied I*J times, through the cache, at about 0.5 ns a number.
-Accuracy: float32 sums of K products (N R S for the weight), whose rounding grows like the root of their number.
+Accuracy: plain sums of K products (N R S for the weight): errors below eps sqrt(K) times the largest result.
 Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing" (2006);
 in tiles: Chetlur et al., "cuDNN: efficient primitives for deep learning" (2014).
 """

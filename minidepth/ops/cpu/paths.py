@@ -17,8 +17,13 @@ Pair = tuple[int, int]
 
 SOME_CHANNELS = 32 * 32
 """Input times output channels from which on `row_winograd`, with half the products, wins back its transforms."""
-MANY_CHANNELS = 64 * 128
+MANY_CHANNELS = 64 * 64
 """And from which on `winograd` does, with a quarter of the products."""
+MORE_CHANNELS = 64 * 128
+"""From here on it is ahead of `row_winograd`, too."""
+CACHED_ROW = 64 * 160
+"""Numbers in a row of all channels, up to which `row_winograd` has two groups of rows in the cache and shares the rows
+between them."""
 MANY_PIXELS = 1000
 """Pixels of a batch from which on they pay for its transform of the kernel, too."""
 LONG_ROW = 60
@@ -51,10 +56,11 @@ def choose(
         if path in paths:
             return path
     channels, pixels = weight_shape[0] * weight_shape[1], x_shape[0] * x_shape[2] * x_shape[3]
+    cached = x_shape[1] * x_shape[3] <= CACHED_ROW
+    if row_winograd in paths and SOME_CHANNELS <= channels < MORE_CHANNELS and x_shape[3] >= LONG_ROW and cached:
+        return row_winograd
     if winograd in paths and channels >= MANY_CHANNELS and pixels >= MANY_PIXELS:
         return winograd
-    if row_winograd in paths and channels >= SOME_CHANNELS and x_shape[3] >= LONG_ROW:
-        return row_winograd
     large_weight = math.prod(weight_shape) > LARGE_WEIGHT
     if row_gemm in paths and (x_shape[3] >= LONG_ROW or not large_weight):
         return row_gemm

@@ -20,7 +20,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -49,11 +49,15 @@ class Pool:
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
-        self.held_bytes = 0
         self._buffers: dict[int, list[_Buffer]] = {}  # by size
         self._requests = 0
         self._lock = threading.RLock()  # a garbage collection inside `empty` may run code that comes here again
         self.set_limit(limit_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        """What the buffers take together, those in use and those that are free."""
+        return sum(size * len(same_size) for size, same_size in list(self._buffers.items()))
 
     def set_limit(self, limit_bytes: int | None) -> None:
         """Another limit; what is free beyond it is given back now, what is in use beyond it when it is free."""
@@ -78,22 +82,24 @@ class Pool:
             log.warning(
                 "minidepth: the pool's limit of %.1f MiB is smaller than one step needs: it holds %.1f MiB, and %.1f "
                 "more were asked for. Everything works, but more slowly; raise the limit or make the batch smaller",
-                *(n / 2**20 for n in (self.limit_bytes or 0, self.held_bytes, n_bytes)),
+                *(number / 2**20 for number in (self.limit_bytes or 0, self.held_bytes, n_bytes)),
             )
         return part.view(dtype).reshape(shape)
 
     def release(self) -> None:
         """Give all free buffers back to the system. Arrays in use stay as they are."""
         with self._lock:
-            self._give_back(lambda buffer: True)
+            for buffer in self._free_buffers():
+                self._drop(buffer)
 
     def _take(self, n_bytes: int) -> Array | None:
         """A part of a free buffer, or of a new one; None where the limit leaves no room for it."""
         self._requests += 1
         if self._requests % LONG_WHILE == 0:
-            self._give_back(lambda buffer: buffer.last_request < self._requests - LONG_WHILE)
-        if self.limit_bytes is not None and self.held_bytes > self.limit_bytes:
-            self._make_room(0)
+            for buffer in self._free_buffers():
+                if buffer.last_request < self._requests - LONG_WHILE:
+                    self._drop(buffer)
+        self._make_room(0)  # for once it was more, and the limit was lowered since
         for buffer in self._candidates(n_bytes):
             part = buffer.part(n_bytes)  # holds the memory from here on, so nobody can find it free a moment later
             if buffer.references() == _UNUSED + 1:
@@ -104,7 +110,6 @@ class Pool:
             buffer = _Buffer(n_bytes)
             part = buffer.part(n_bytes)
             self._buffers.setdefault(n_bytes, []).append(buffer)
-            self.held_bytes += n_bytes
         buffer.last_request = self._requests
         return part
 
@@ -115,27 +120,29 @@ class Pool:
             yield from self._buffers.get(size, ())
 
     def _make_room(self, n_bytes: int) -> bool:
-        """Whether `n_bytes` more stay within the limit, if need be after free buffers were given back."""
+        """Whether `n_bytes` more stay within the limit, if need be after free buffers were given back, oldest first."""
         if self.limit_bytes is None:
             return True
-        limit_bytes = self.limit_bytes - n_bytes
-        self._give_back(lambda buffer: self.held_bytes > limit_bytes)
-        return self.held_bytes <= limit_bytes
+        excess_bytes = self.held_bytes + n_bytes - self.limit_bytes
+        for buffer in self._free_buffers() if excess_bytes > 0 else ():
+            self._drop(buffer)
+            excess_bytes -= buffer.size
+            if excess_bytes <= 0:
+                break
+        return excess_bytes <= 0
 
-    def _give_back(self, is_to_go: Callable[[_Buffer], bool]) -> None:
-        """Drop free buffers, those first that were not used for longest, up to the first one that is not to go."""
+    def _free_buffers(self) -> list[_Buffer]:
+        """Those that are not in use, the one first that was not asked for in the longest while."""
         buffers = [buffer for same_size in list(self._buffers.values()) for buffer in same_size]
-        for buffer in sorted(buffers, key=lambda buffer: buffer.last_request):
-            if buffer.references() > _UNUSED:
-                continue
-            if not is_to_go(buffer):
-                return
-            same_size = self._buffers.get(buffer.size, [])
-            if buffer in same_size:  # not if a garbage collection has come here in between
-                same_size.remove(buffer)
-                self.held_bytes -= buffer.size
-                if not same_size:
-                    del self._buffers[buffer.size]
+        free = [buffer for buffer in buffers if buffer.references() == _UNUSED]
+        return sorted(free, key=lambda buffer: buffer.last_request)
+
+    def _drop(self, buffer: _Buffer) -> None:
+        same_size = self._buffers.get(buffer.size, [])
+        if buffer in same_size:  # not if a garbage collection has come here in between
+            same_size.remove(buffer)
+        if not same_size:
+            self._buffers.pop(buffer.size, None)
 
 
 class _Buffer:

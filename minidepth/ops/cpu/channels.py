@@ -34,15 +34,14 @@ def run_channels(tile: Callable[..., None], *arrays: Array) -> None:
     count += count > 1 and count % 2  # an even number, so that two cores are done at the same time
     step = -(-channels // count)
     slices = [slice(first, first + step) for first in range(0, channels, step)]
-    run_tiles(lambda t: tile(slices[t], *(plane[:, slices[t]] for plane in planes)), len(slices))
+    run_tiles(lambda t: tile(slices[t], *(plane[:, slices[t]] for plane in planes)), len(slices), products=False)
 
 
 def channel_sums(a: Array, b: Array | None = None) -> Array:
     """Sum of a b, or of a, over pictures and pixels: (N, c, pixels) -> (c,) in float64.
 
-    BLAS adds up segments of 256 numbers, and those sums are added in float64. So little is lost to rounding; BLAS does
-    not share a segment among threads, which would make the result depend on their number; and there are many results,
-    which matters as NumPy lets go of the interpreter lock only in a `vecdot` that has more than 500.
+    BLAS adds up segments of 256 numbers, and those sums are added in float64, so little is lost to rounding. There must
+    be many segments: NumPy lets go of the interpreter lock only in a `vecdot` that has more than 500 results.
     """
     n, channels, pixels = a.shape
     whole = pixels // SEGMENT

@@ -57,8 +57,8 @@ def main() -> None:
     text += "".join(axis_table(axis, curve) for axis, curve in curves.items()) + entrants.note()
     print(text)
     if not (options.no_write or options.quick):
-        write_between_markers("scaling", text)
         plot(curves, Path(__file__).parent / "scaling.png")
+        write_between_markers("scaling", text + "![The same as curves](scaling.png)\n")
 
 
 def all_axes() -> dict[str, list[Point]]:

@@ -48,10 +48,12 @@ def main() -> None:
     text += '"Ratio" is to the better of PyTorch\'s two memory formats; in brackets the range over the rounds.\n\n'
     text += "".join(case_table(case, rows, rounds) for case, rows in results.items()) + entrants.note()
     print(text)
-    if not (options.no_write or options.quick):
-        write_between_markers("step", text)
-        if all(ratios(rows, "step_ms") for rows in results.values()):  # else there is no PyTorch to compare with
-            plot(results, Path(__file__).parent / "step.png")
+    if options.no_write or options.quick:
+        return
+    if all(ratios(rows, "step_ms") for rows in results.values()):  # else there is no PyTorch to compare with
+        plot(results, Path(__file__).parent / "step.png")
+        text += "![The ratios as bars](step.png)\n"
+    write_between_markers("step", text)
 
 
 def command(competitor: Competitor, case: Case) -> list[str]:

@@ -16,9 +16,9 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 @pytest.fixture
 def load(monkeypatch):
-    """import_module for the files of that folder, with a recipe of small pictures."""
+    """import_module for the files of that folder, with small pictures and the whole schedule in one epoch."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import_module("nyu").SETTINGS.update(size=(32, 48), base_channels=2)
+    import_module("nyu").SETTINGS.update(size=(32, 48), base_channels=4, epochs=1)
     yield import_module
     for path in BENCHMARKS.glob("*.py"):  # names such as `ops` are free again
         sys.modules.pop(path.stem, None)
@@ -60,14 +60,14 @@ def test_pytorch_computes_the_same_loss_and_takes_the_same_steps(load, folder, c
     load("nyu_minidepth").main(folder, 16)
     load("nyu_torch").main(folder, 16, getattr(torch, memory_format))
     ours, theirs = map(json.loads, capsys.readouterr().out.splitlines())
-    assert theirs["loss_of_guess"] == pytest.approx(ours["loss_of_guess"], rel=1e-5)
     assert theirs["proof"] == pytest.approx(ours["proof"], rel=1e-3)
-    for loss in ("first_loss", "last_loss", "mean_loss"):
-        assert theirs[loss] == pytest.approx(ours[loss], rel=1e-3)
+    for key in ("loss_of_guess", "first_loss", "last_loss", "mean_loss"):
+        assert theirs[key] == pytest.approx(ours[key], rel=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("key", "factor"), [("loss_of_guess", 1 + 3e-5), ("mean_loss", 1.02), ("mean_loss", float("nan"))]
+    ("key", "factor"),
+    [("loss_of_guess", 1.00003), ("first_loss", 0.9999), ("mean_loss", 1.002), ("mean_loss", math.nan)],
 )
 def test_another_loss_ends_the_run(load, rows, key, factor):
     load("nyu_time").check_same_losses(rows)

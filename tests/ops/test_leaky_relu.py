@@ -35,8 +35,9 @@ def test_gradient(shape, slope) -> None:
     assert_gradient(lambda x: leaky_relu(x, slope), x)
 
 
-def test_gives_the_same_for_any_memory_layout() -> None:
-    x = normal(4, 5, 6)
+@pytest.mark.parametrize("shape", [(4, 5, 6), (40, 60, 70)], ids=str)  # the second one has more than one block
+def test_gives_the_same_for_any_memory_layout(shape) -> None:
+    x = normal(*shape)
     tensor = Tensor(x, requires_grad=True)
     y = leaky_relu(tensor.transpose(0, 2), 0.1)
     assert_same(y, np.where(x > 0, x, 0.1 * x).T)

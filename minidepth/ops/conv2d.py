@@ -269,6 +269,8 @@ def check(op: str, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, 
         raise ValueError(f"{op}: x and weight must have 4 dimensions, (N, C, H, W) and (O, C, I, J) ({shapes})")
     if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups or weight.shape[0] % groups:
         raise ValueError(f"{op}: groups must divide the channels of x and the first size of weight ({shapes})")
+    if weight.size == 0:
+        raise ValueError(f"{op}: weight must not be empty ({shapes})")
     bias_size = weight.shape[0] if bias_size is None else bias_size
     if bias is not None and bias.shape != (bias_size,):
         raise ValueError(f"{op}: bias must have shape ({bias_size},) ({shapes})")

@@ -108,6 +108,7 @@ def test_gives_the_same_for_any_memory_layout() -> None:
         (((8, 3, 48, 64), (16, 4, 3, 3)), {}, r"conv2d: x has 3 channels, but weight expects 4 \(x \(8, 3, 48, 64\)"),
         (((3, 8, 8), (4, 3, 3, 3)), {}, r"conv2d: x and weight must have 4 dimensions"),
         (((1, 3, 8, 8), (4, 3, 3, 3), (5,)), {}, r"conv2d: bias must have shape \(4,\)"),
+        (((1, 0, 8, 8), (4, 0, 3, 3)), {}, r"conv2d: weight must not be empty \(x \(1, 0, 8, 8\)"),
         (((1, 3, 2, 2), (4, 3, 3, 3)), {}, r"conv2d: the kernel is larger than the padded picture"),
         (((1, 3, 8, 8), (4, 3, 3, 3)), {"stride": 0}, r"conv2d: stride is 0; it must be a whole number of at least 1"),
         (((1, 3, 8, 8), (4, 3, 3, 3)), {"padding": -1}, r"conv2d: padding is -1; .* at least 0"),

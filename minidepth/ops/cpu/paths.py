@@ -22,10 +22,9 @@ MANY_CHANNELS = 64 * 64
 MORE_CHANNELS = 64 * 128
 """From here on it is ahead of `row_winograd`, too."""
 CACHED_ROW = 64 * 160
-"""Numbers in a row of all channels, up to which `row_winograd` has two groups of rows in the cache and shares the rows
-between them."""
+"""Numbers in a row of all channels up to which two groups of rows of `row_winograd` fit the cache and share a row."""
 MANY_PIXELS = 1000
-"""Pixels of a batch from which on they pay for its transform of the kernel, too."""
+"""Pixels of a batch from which on `winograd` wins back its transform of the kernel as well."""
 LONG_ROW = 60
 """Pixels in a row from which on the products of `row_gemm`, one for each row, are large enough."""
 LARGE_WEIGHT = 1 << 18

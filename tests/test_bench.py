@@ -1,6 +1,7 @@
 """`minidepth bench conv`: the right layers, every able path under its name, and sums that add up."""
 
 import re
+from types import ModuleType
 
 import pytest
 
@@ -35,6 +36,31 @@ def test_what_is_timed(changed, columns):
     assert all(ms > 0 for path in times for ms in times[path].values())
 
 
+def test_every_function_of_a_path_is_called_by_turns_and_its_median_shown(monkeypatch):
+    calls = []
+
+    def named(name, ms):
+        def function(first, second, *rest):
+            calls.append((name, second.shape))
+            now[0] += ms.pop(0) / 1000
+
+        return function
+
+    now = [0.0]
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
+    one, two = ModuleType("one"), ModuleType("two")
+    one.forward, one.grad_weight = named("forward", [99, 1, 5, 3]), named("grad_weight", [99, 4, 2, 6])
+    two.forward, two.backward = named("other forward", [99, 7, 7, 7]), named("backward", [99, 8, 8, 8])
+    monkeypatch.setattr(bench.paths, "able", lambda *layer: [one, two])
+    layer = Layer((1, 2, 6, 8), (3, 2, 3, 3), (1, 1), (1, 1), (1, 1), 1)
+    first, second = measure(layer, 3).values()
+    assert first == pytest.approx({"forward": 3, "grad_weight": 4})
+    assert second == pytest.approx({"forward": 7, "backward": 8})
+    x_shape, weight_shape = layer.x_shape, layer.weight_shape
+    turn = [("forward", weight_shape), ("grad_weight", x_shape), ("other forward", weight_shape), ("backward", x_shape)]
+    assert calls == 4 * turn
+
+
 def test_a_step_takes_both_gradients_together_where_that_is_how_they_are_computed():
     assert step_ms({"forward": 1, "grad_x": 10, "grad_weight": 100, "backward": 1000}) == 1001
     assert step_ms({"forward": 1, "grad_x": 10, "grad_weight": 100}) == 111
@@ -51,6 +77,11 @@ def test_the_lines_of_a_layer():
     assert first.startswith("1000 to 1000, 1x1, 1x1x1000, 3 times  ")
     assert first.split()[7:] == "pointwise 2.00 3.00 1.00 6.00 1000 rule, 1.50 times the fastest".split()
     assert second.split() == "row_gemm 1.00 9.00 9.00 3.00 4.00 1500 fastest".split()
+    of_first = next(lines(layer._replace(first=True), 1, {pointwise: {"forward": 2.0, "grad_weight": 2.0}}, pointwise))
+    assert of_first.startswith("1000 to 1000, 1x1, 1x1x1000  ")
+    assert of_first.split()[5:] == "pointwise 2.00 2.00 4.00 1000 rule, fastest".split()
+    up = layer._replace(weight_shape=(7, 1000, 1, 1), transposed=True)
+    assert next(lines(up, 1, times, pointwise)).startswith("up 7 to 1000, 1x1, 1x1x1000  ")
 
 
 def test_the_last_line_compares_the_rule_with_the_best(monkeypatch):

@@ -232,6 +232,17 @@ def test_views_and_copies_give_the_same_bits(path, layer):
         assert views[name].flags.c_contiguous and views[name].tobytes() == expected.tobytes(), name
 
 
+def test_the_parts_of_a_large_weight_gradient_stay_small(monkeypatch):
+    asked = []
+    monkeypatch.setattr(tile_gemm.pool, "empty", lambda shape, dtype: asked.append(shape) or np.empty(shape, dtype))
+    monkeypatch.setattr(tile_gemm, "WEIGHT_PIXELS", 8)
+    monkeypatch.setattr(tile_gemm, "PARTS_BYTES", 4 * 5 * 3 * 9 * 8)  # four times the weight
+    layer = Layer((3, 3, 8, 8), (5, 3, 3, 3))
+    x, _, _, grad = layer.arrays()
+    tile_gemm.grad_weight(grad, x, layer.weight_shape, *layer[2:])
+    assert 2 <= asked[0][0] <= 6
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_the_rule_picks_a_path_that_can(seed):
     layer = random_layer(PATHS[seed % len(PATHS)], np.random.default_rng(seed))

@@ -96,34 +96,35 @@ def normalise_and_activate(
 def forward(x: Array, scale: Array, shift: Array, eps: float, slope: float) -> tuple[Array, Array, Array]:
     """y, and mean and var (C,) of the batch; the variance is taken about the mean, so nothing cancels."""
     y = pool.empty_like(x)
-    mean, var = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
+    mean, var = np.empty((x.shape[1], 1), x.dtype), np.empty((x.shape[1], 1), x.dtype)
+    scale, shift = column(scale, x.dtype), column(shift, x.dtype)
     count = x.size // x.shape[1]
 
     def tile(channels: slice, part: Array, result: Array) -> None:
         exact_mean = channel_sums(part) / count
         mean[channels] = exact_mean
-        centred = scratch("centred", part.shape, x.dtype)
-        np.subtract(part, column(mean[channels], x.dtype), out=centred)
+        centred = np.subtract(part, mean[channels], out=scratch("centred", part.shape, x.dtype))
         var[channels] = channel_sums(centred, centred) / count
         factor = scale[channels] / np.sqrt(var[channels] + eps)
         offset = shift[channels] + factor * (mean[channels] - exact_mean)  # makes up for the rounding of mean
-        centred *= column(factor, x.dtype)
-        _shift_and_activate(centred, column(offset, x.dtype), slope, result)
+        centred *= factor
+        _shift_and_activate(centred, offset.astype(x.dtype), slope, result)
 
     run_channels(tile, x, y)
-    return y, mean, var
+    return y, mean[:, 0], var[:, 0]
 
 
 @kernel
 def normalise(x: Array, mean: Array, var: Array, scale: Array, shift: Array, eps: float, slope: float) -> Array:
     """y with given statistics: one multiplication and one addition per number."""
-    factor = scale / np.sqrt(var + eps)
-    offset = shift - mean * factor
     y = pool.empty_like(x)
+    factor = scale / np.sqrt(var + eps)
+    offset = column(shift - mean * factor, x.dtype)
+    factor = column(factor, x.dtype)
 
     def tile(channels: slice, part: Array, result: Array) -> None:
-        scaled = np.multiply(part, column(factor[channels], x.dtype), out=scratch("scaled", part.shape, x.dtype))
-        _shift_and_activate(scaled, column(offset[channels], x.dtype), slope, result)
+        scaled = np.multiply(part, factor[channels], out=scratch("scaled", part.shape, x.dtype))
+        _shift_and_activate(scaled, offset[channels], slope, result)
 
     run_channels(tile, x, y)
     return y
@@ -143,45 +144,46 @@ def backward(
 ) -> tuple[Array, Array, Array]:
     """dL/dx, dL/dweight, dL/dbias: the sums of the last two are what the first one needs."""
     result = pool.empty_like(x)
-    grad_scale, grad_shift = np.empty_like(scale), np.empty_like(scale)
+    grad_scale, grad_shift = np.empty_like(scale)[:, None], np.empty_like(scale)[:, None]
     count = x.size // x.shape[1]
-    inverse_std = 1 / np.sqrt(var + eps)
-    factor = scale * inverse_std
-    threshold, above, below = _two_slopes(factor, shift, slope)
+    mean, shift = column(mean, x.dtype), column(shift, x.dtype)
+    inverse_std = column(1 / np.sqrt(var + eps), x.dtype)
+    factor = column(scale, x.dtype) * inverse_std
+    threshold, step, below = _two_slopes(factor, shift, slope)
 
     def tile(channels: slice, part: Array, result: Array, g: Array) -> None:
-        centred = np.subtract(part, column(mean[channels], x.dtype), out=scratch("centred", part.shape, x.dtype))
+        centred = np.subtract(part, mean[channels], out=scratch("centred", part.shape, x.dtype))
         if slope != 1:  # g becomes dL/dy
-            np.greater(centred, column(threshold[channels], x.dtype), out=result)  # 1 or 0
-            result *= column((above - below)[channels], x.dtype)
-            result += column(below[channels], x.dtype)
+            np.greater(centred, threshold[channels], out=result)  # 1 or 0
+            result *= step[channels]
+            result += below[channels]
             g = np.multiply(result, g, out=result)
         sum_g, sum_gx = channel_sums(g), channel_sums(g, centred) * inverse_std[channels]
         grad_shift[channels], grad_scale[channels] = sum_g, sum_gx
-        np.multiply(g, column(factor[channels], x.dtype), out=result)
+        np.multiply(g, factor[channels], out=result)
         if training:
-            centred *= column(-factor[channels] * inverse_std[channels] * sum_gx / count, x.dtype)
-            centred += column(-factor[channels] * sum_g / count, x.dtype)
+            share = factor[channels] / -count
+            centred *= (share * inverse_std[channels] * sum_gx).astype(x.dtype)
+            centred += (share * sum_g).astype(x.dtype)
             result += centred
 
     run_channels(tile, x, result, grad)
-    return result, grad_scale, grad_shift
+    return result, grad_scale[:, 0], grad_shift[:, 0]
 
 
 def _two_slopes(factor: Array, shift: Array, slope: float) -> tuple[Array, Array, Array]:
-    """Which slope the activation has where, in terms of d = x - mean, as y = factor d + shift: all (C,).
+    """The derivative of the activation, in terms of d = x - mean: with y = factor d + shift,
 
-    Returns:
-        threshold: y changes its sign there; above, below: the slope for d > threshold, and for all other d.
+    dz/dy = below + step [d > threshold]            where [true] = 1, [false] = 0
     """
     with np.errstate(over="ignore"):
         threshold = np.divide(-shift, factor, out=np.zeros_like(shift), where=factor != 0)
     # With a negative factor, y > 0 for d < threshold. So the next smaller number takes its place: d > that is d >= it.
-    threshold = np.where(factor < 0, np.nextafter(threshold, -np.inf, dtype=threshold.dtype), threshold)
-    same = np.where(shift > 0, 1, slope)  # with a factor of 0, y is shift everywhere
-    above = np.where(factor > 0, 1, np.where(factor < 0, slope, same))
-    below = np.where(factor > 0, slope, np.where(factor < 0, 1, same))
-    return threshold, above, below
+    threshold = np.where(factor < 0, np.nextafter(threshold, -np.inf, dtype=shift.dtype), threshold)
+    of_bias = np.where(shift > 0, 1, slope)  # with a factor of 0, y is shift everywhere
+    below = np.where(factor > 0, slope, np.where(factor < 0, 1, of_bias)).astype(shift.dtype)
+    step = (np.sign(factor) * (1 - slope)).astype(shift.dtype)
+    return threshold, step, below
 
 
 def _shift_and_activate(y: Array, offset: Array, slope: float, result: Array) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -38,24 +39,35 @@ def run_channels(tile: Callable[..., None], *arrays: Array) -> None:
 
 
 def channel_sums(a: Array, b: Array | None = None) -> Array:
-    """Sum of a b, or of a, over pictures and pixels: (N, c, pixels) -> (c,) in float64.
+    """Sum of a b, or of a, over pictures and pixels: (N, c, pixels) -> (c, 1) in float64.
 
     BLAS adds up segments of 256 numbers, and those sums are added in float64, so little is lost to rounding. There must
     be many segments: NumPy lets go of the interpreter lock only in a `vecdot` that has more than 500 results.
     """
     n, channels, pixels = a.shape
-    whole = pixels // SEGMENT
+    whole, rest = divmod(pixels, SEGMENT)
+    if rest == 0:
+        return _sums_of_segments(a, b, (n, channels, whole, SEGMENT))
     cut = whole * SEGMENT
-    segments, rest = a[:, :, :cut].reshape(n, channels, whole, SEGMENT), a[:, :, cut:]
-    if b is None:
-        ones = np.ones(SEGMENT, a.dtype)
-        sums, last = np.vecdot(segments, ones), np.vecdot(rest, ones[: pixels - cut])
-    else:
-        sums = np.vecdot(segments, b[:, :, :cut].reshape(segments.shape))
-        last = np.vecdot(rest, b[:, :, cut:])
-    return sums.sum(axis=(0, 2), dtype=np.float64) + last.sum(axis=0, dtype=np.float64)
+    tail, b_tail = a[:, :, cut:], None if b is None else b[:, :, cut:]
+    total = _sums_of_segments(tail, b_tail, (n, channels, 1, rest))
+    if whole > 0:
+        start, b_start = a[:, :, :cut], None if b is None else b[:, :, :cut]
+        total += _sums_of_segments(start, b_start, (n, channels, whole, SEGMENT))
+    return total
+
+
+def _sums_of_segments(a: Array, b: Array | None, shape: tuple[int, int, int, int]) -> Array:
+    other = _ones(shape[-1], a.dtype) if b is None else b.reshape(shape)
+    sums = np.vecdot(a.reshape(shape), other)
+    return np.add.reduce(sums, axis=(0, 2), dtype=np.float64)[:, None]
+
+
+@cache
+def _ones(n: int, dtype: np.dtype) -> Array:
+    return np.ones(n, dtype)
 
 
 def column(values: Array, dtype: np.dtype) -> Array:
-    """(c,) -> (c, 1), to go with (N, c, pixels)."""
+    """(C,) -> (C, 1), to go with (N, C, pixels)."""
     return values.astype(dtype)[:, None]

@@ -8,7 +8,7 @@ With weight w, gradient g, step number t (from 1), and m, v, b starting at 0:
            w <- w - lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
     AdamW  w <- (1 - lr decay) w, then as Adam without decay
 
-Everything happens in place, tile by tile on all cores, so a step needs no memory beyond the running sums. Sources:
+Everything happens in place, block by block on all cores, so a step needs no memory beyond the running sums. Sources:
 Polyak (1964), Nesterov (1983); Kingma and Ba (2015), arXiv:1412.6980; Loshchilov and Hutter (2019), arXiv:1711.05101.
 """
 
@@ -21,7 +21,8 @@ import numpy as np
 from minidepth.backend import Array
 from minidepth.errors import CheckpointError, InputError
 from minidepth.nn import Parameter
-from minidepth.ops.cpu.threads import TILE_ELEMENTS, run_tiles, scratch
+from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS
+from minidepth.ops.cpu.threads import run_tiles, scratch
 
 
 class Optimizer:
@@ -198,15 +199,15 @@ class AdamW(Adam):
 
 
 def _tiles(sizes: dict[int, int]) -> list[list[tuple[int, slice]]]:
-    """Slices that cover all parameters, in groups of at most TILE_ELEMENTS numbers, so that small ones go together."""
+    """Slices that cover all parameters, in groups of at most BLOCK_ELEMENTS numbers, so that small ones go together."""
     tiles: list[list[tuple[int, slice]]] = []
     room = 0
     for index, size in sizes.items():
-        for start in range(0, size, TILE_ELEMENTS):
-            piece = slice(start, min(size, start + TILE_ELEMENTS))
+        for start in range(0, size, BLOCK_ELEMENTS):
+            piece = slice(start, min(size, start + BLOCK_ELEMENTS))
             if room < piece.stop - start:
                 tiles.append([])
-                room = TILE_ELEMENTS
+                room = BLOCK_ELEMENTS
             tiles[-1].append((index, piece))
             room -= piece.stop - start
     return tiles

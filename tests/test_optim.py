@@ -71,16 +71,16 @@ def test_pieces_and_shapes_do_not_matter(kind: type) -> None:
     start, grads = rng.standard_normal((2, 300, 301)), rng.standard_normal((3, 2, 300, 301))
     weight = Parameter(start.copy())
     take_steps(kind([weight], lr=0.1, weight_decay=0.1), list(grads))
-    for where in [(0, 0, 0), (0, 217, 218), (0, 217, 219), (1, 299, 300)]:  # 65,536 numbers make a piece
+    for where in [(0, 0, 0), (1, 135, 136), (1, 135, 137), (1, 299, 300)]:  # 131,072 numbers make a block
         alone = Parameter(np.array([start[where]]))
         take_steps(kind([alone], lr=0.1, weight_decay=0.1), [grad[where][None] for grad in grads])
         assert weight.data[where] == alone.data[0]
 
 
 def test_many_parameters_step_like_each_alone() -> None:
-    """Small parameters share a tile, large ones have several: 65,536 numbers make one."""
+    """Small parameters share a tile, large ones have several: 131,072 numbers make one."""
     rng = np.random.default_rng(0)
-    starts = [rng.standard_normal(size) for size in (3, 65_536, 1, 65_530, 7, 0, 200_000, 2)]
+    starts = [rng.standard_normal(size) for size in (3, 131_072, 1, 131_066, 7, 0, 300_000, 2)]
     together = [Parameter(start.copy()) for start in starts]
     optimizer = Adam(together, lr=0.1)
     for step in range(2):
@@ -95,11 +95,11 @@ def test_many_parameters_step_like_each_alone() -> None:
 
 
 def test_small_parameters_go_together() -> None:
-    sizes = {0: 3, 2: 60_000, 3: 10, 4: 140_000, 5: 1, 6: 0, 7: 65_536}
+    sizes = {0: 3, 2: 120_000, 3: 10, 4: 280_000, 5: 1, 6: 0, 7: 131_072}
     tiles = optim._tiles(sizes)
     hits = {index: np.zeros(size, int) for index, size in sizes.items()}
     for tile in tiles:
-        assert sum(part.stop - part.start for _, part in tile) <= 65_536
+        assert sum(part.stop - part.start for _, part in tile) <= 131_072
         for index, part in tile:
             hits[index][part] += 1
     assert all((hit == 1).all() for hit in hits.values())

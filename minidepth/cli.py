@@ -7,13 +7,14 @@ A mistake of the user is one line on standard error and exit status 2; Ctrl-C is
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from minidepth import __version__
+from minidepth import __version__, set_num_threads, set_pool_limit
 from minidepth.cli_parser import parser
 from minidepth.errors import InputError
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parser(__version__).parse_args(argv)
     try:
+        set_limits(arguments)
         status = COMMANDS[arguments.command](arguments)
         sys.stdout.flush()  # here, where a closed pipe can still be caught
         return status
@@ -53,12 +55,26 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def set_limits(arguments: argparse.Namespace) -> None:
+    """--threads and --pool-mib: how much of the machine to use. They change no result, so no run keeps them."""
+    threads, pool_mib = getattr(arguments, "threads", None), getattr(arguments, "pool_mib", None)
+    if threads is not None:
+        if threads < 1:
+            raise InputError(f"--threads {threads}: must be at least 1")
+        set_num_threads(threads)
+    if pool_mib is not None:
+        if pool_mib < 0:
+            raise InputError(f"--pool-mib {pool_mib}: must be 0 or more")
+        set_pool_limit(pool_mib << 20)
+
+
 def run_train(arguments: argparse.Namespace) -> int:
     from minidepth.config import TrainConfig, continue_config
     from minidepth.run_folder import read_config
     from minidepth.train import train
 
-    given = {name: value for name, value in vars(arguments).items() if name not in ("command", "resume")}
+    settings = {field.name for field in dataclasses.fields(TrainConfig)}
+    given = {name: value for name, value in vars(arguments).items() if name in settings}
     if arguments.resume is None:
         train(TrainConfig(**given), log=say)
     else:

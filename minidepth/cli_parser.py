@@ -41,6 +41,11 @@ def add_command(commands: Any, name: str, summary: str, example: str) -> argpars
     )
 
 
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """The option of every command that computes."""
+    command.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: one for each core)")
+
+
 def size(text: str) -> tuple[int, int]:
     """`parse_size` with argparse's kind of error."""
     try:
@@ -86,6 +91,11 @@ def add_train(commands: Any) -> None:
     option("--seed", int, "N", "everything random follows from it")
     option("--workers", int, "N", "threads that read frames")
     option("--device", str, "NAME", "auto, cpu or cuda")
+    add_threads(command)
+    command.add_argument(
+        "--pool-mib", type=int, metavar="N",
+        help="memory kept to be used again; less than a step needs makes it slower (default: as much as comes)",
+    )  # fmt: skip
     command.add_argument(
         "--recompute", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS,
         help="compute levels of the network twice in place of keeping them: less memory, more time, the same weights",
@@ -114,6 +124,7 @@ def add_evaluate(commands: Any) -> None:
         help="pixels that count: eigen-bts, eigen-densedepth or none (default: eigen-bts where frames are 480x640)",
     )
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_threads(command)
 
 
 def add_predict(commands: Any) -> None:
@@ -127,6 +138,7 @@ def add_predict(commands: Any) -> None:
     command.add_argument("paths", metavar="IMAGE|FOLDER", nargs="+", help="picture files, or folders of them")
     command.add_argument("--out", metavar="DIR", help="output folder (default: RUN/predictions)")
     command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
+    add_threads(command)
 
 
 def add_data(commands: Any) -> None:
@@ -193,3 +205,4 @@ def add_bench(commands: Any) -> None:
         help="those of U-Nets with 16 or 64 base channels at 240x320, of both, or of a small one (default: all)",
     )
     command.add_argument("--rounds", type=int, metavar="N", default=3, help="calls of each, by turns (default: 3)")
+    add_threads(command)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import numpy as np
 
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor, no_grad
@@ -50,8 +51,7 @@ def first_bad_value(network: Module, image: Array) -> str:
 def quiet_overflow() -> Iterator[None]:
     """Silence NumPy's warnings of overflow and NaN: a check of the loss, which can say more, stands behind them.
 
-    Not ``np.errstate``, which holds in one thread only; the kernels work in several.
+    Here and in the helper threads of kernels started here; other threads of the program keep their settings.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         yield

@@ -44,6 +44,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
         KeyboardInterrupt: stopped by Ctrl-C or SIGTERM, after everything was saved; the text says how to go on.
     """
     from tqdm import tqdm  # imported here so that `import minidepth` stays quick
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
     parts = build_parts(config)
     network, optimizer, batches = parts.network, parts.optimizer, parts.batches
@@ -53,7 +54,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
     log(train_report.headline(config, parts, folder, progress))
 
     drawn_s = time.perf_counter()
-    with StopRequest() as stop, quiet_overflow():
+    with StopRequest() as stop, quiet_overflow(), logging_redirect_tqdm():
         while progress.epoch < config.epochs:
             network.train()
             clock = EpochClock(batches)

@@ -123,6 +123,24 @@ def test_a_batch_larger_than_the_data(complaint, data):
     assert "--batch 21 is larger than the 20 training frames" in line and "use --batch 20 or fewer" in line
 
 
+@pytest.mark.parametrize("number", ["0", "-2"])
+def test_a_number_of_threads_that_is_none(complaint, data, run, number):
+    for words in (train_words(data), ["evaluate", run, "--data", data], ["predict", run, run / "example.png"]):
+        assert complaint(*words, "--threads", number) == f"minidepth: --threads {number}: must be at least 1"
+
+
+def test_a_limit_of_the_pool_that_is_none(complaint, data):
+    assert complaint(*train_words(data), "--pool-mib", "-1") == "minidepth: --pool-mib -1: must be 0 or more"
+
+
+@pytest.mark.parametrize("option", ["--threads", "--pool-mib"])
+@pytest.mark.parametrize("text", ["two", "2.5", "", "true"])
+def test_text_in_place_of_a_number(data, option, text, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([*map(str, train_words(data)), option, text])
+    assert f"argument {option}: invalid int value: {text!r}" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_run_folder_that_exists(complaint, data, run):
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     line = complaint(*train_words(data, "--out", run))

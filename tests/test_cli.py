@@ -10,6 +10,7 @@ import time
 import pytest
 from run_helpers import SMALL_OPTIONS, silent, small_config, tiny_data
 
+import minidepth
 from minidepth import __version__, cli
 from minidepth.run_folder import read_config
 from minidepth.train import train
@@ -62,6 +63,48 @@ def test_train_and_resume_from_words(capsys, data, tmp_path):
     assert not read_config(tmp_path / "run")[0].recompute
     out = capsys.readouterr().out
     assert "going on at epoch 2, batch 1" in out and "epoch 2/2" in out
+
+
+@pytest.fixture
+def limits():
+    """What `--threads` and `--pool-mib` set holds for the process; put it back."""
+    before = minidepth.get_num_threads()
+    yield
+    minidepth.set_num_threads(before)
+    minidepth.set_pool_limit(None)
+
+
+def test_threads_of_every_command_that_computes(capsys, data, run, tmp_path, limits):
+    words = {
+        "train": ["--data", data, *SMALL_OPTIONS, "--epochs", "1", "--out", str(tmp_path / "run")],
+        "evaluate": [str(run), "--data", data],
+        "predict": [str(run), str(run / "example.png"), "--out", str(tmp_path / "out")],
+    }
+    for number, (command, rest) in enumerate(words.items(), start=1):
+        assert cli.main([command, *rest, "--threads", str(number)]) == 0
+        assert minidepth.get_num_threads() == number
+    weights = (tmp_path / "run" / "best.safetensors").read_bytes()
+    assert weights == (run / "best.safetensors").read_bytes()  # which another number of threads has trained
+    assert "threads" not in (tmp_path / "run" / "config.json").read_text()
+    assert cli.main(["train", "--resume", str(tmp_path / "run"), "--threads", "1"]) == 2  # of no more epochs
+    assert "all 1 epochs are done" in capsys.readouterr().err
+
+
+def test_a_pool_smaller_than_a_step_needs_says_so_in_one_line(data, tmp_path):
+    """In a process of its own: what a person sees on standard error."""
+    folders = [tmp_path / name for name in ("free", "limited", "none")]
+    said = []
+    for folder, more in zip(folders, ([], ["--pool-mib", "1"], ["--pool-mib", "0"])):
+        words = ["train", "--data", data, "--size", "64x64", "--base-channels", "2", "--batch", "4", "--epochs", "1"]
+        command = [sys.executable, "-m", "minidepth", *words, "--out", str(folder), *more]
+        said.append(subprocess.run(command, check=True, capture_output=True, text=True).stderr)
+    assert said[0] == ""
+    for text, limit in zip(said[1:], ("1.0", "0.0")):
+        assert text.startswith(f"minidepth: the pool's limit of {limit} MiB is smaller than one step needs: it holds ")
+        assert text.endswith("Everything works, but more slowly; raise the limit or make the batch smaller\n")
+        assert len(text.splitlines()) == 1
+    weights = [(folder / "best.safetensors").read_bytes() for folder in folders]
+    assert weights[0] == weights[1] == weights[2]
 
 
 def test_evaluate_prints_a_table_or_json(capsys, data, run):

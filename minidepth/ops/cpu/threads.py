@@ -32,6 +32,8 @@ Job = Callable[[], None]
 
 _num_threads: int | None = None
 _jobs: SimpleQueue[Job | None] | None = None
+_helpers = 0
+"""The queue from which helpers take jobs, and how many of them wait at it."""
 _lock = threading.Lock()
 
 
@@ -105,7 +107,7 @@ def _run_together(work: Job, helpers: int) -> None:
             del job  # before the caller goes on, whose arrays hang on it
             reports.put(report)
 
-    jobs = _helpers_queue()
+    jobs = _queue(helpers)
     for _ in range(helpers):
         jobs.put(take_part)
     try:
@@ -120,14 +122,15 @@ def _run_together(work: Job, helpers: int) -> None:
             del errors  # an error knows this frame: a circle, in which large arrays would wait for the collector
 
 
-def _helpers_queue() -> SimpleQueue[Job | None]:
-    """The queue from which the helper threads take their jobs; the first call starts them."""
-    global _jobs
+def _queue(helpers: int) -> SimpleQueue[Job | None]:
+    """The queue of jobs, at which at least so many helpers wait."""
+    global _jobs, _helpers
     with _lock:
         if _jobs is None:
-            _jobs = SimpleQueue()
-            for number in range(get_num_threads() - 1):
-                threading.Thread(target=_serve, args=(_jobs,), name=f"minidepth-{number}", daemon=True).start()
+            _jobs, _helpers = SimpleQueue(), 0
+        while _helpers < helpers:
+            threading.Thread(target=_serve, args=(_jobs,), name=f"minidepth-{_helpers}", daemon=True).start()
+            _helpers += 1
         return _jobs
 
 

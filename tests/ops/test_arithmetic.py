@@ -6,9 +6,9 @@ import operator
 
 import numpy as np
 import pytest
-from helpers import assert_gradient, assert_same, normal
+from helpers import assert_gradient, assert_same, normal, value_and_gradients
 
-from minidepth import Tensor
+from minidepth import Tensor, get_num_threads, set_num_threads
 from minidepth.gradient_inputs import positive
 
 BINARY = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
@@ -67,6 +67,24 @@ def test_matmul(a_shape, b_shape) -> None:
     a, b = normal(*a_shape), normal(*b_shape, seed=1)
     assert_same(Tensor(a) @ Tensor(b), np.asarray(np.matmul(a, b)))
     assert_gradient(operator.matmul, a, b)
+
+
+@pytest.mark.parametrize(
+    "a_shape, b_shape", [((700, 430), (430, 390)), ((2, 300, 140), (140, 513)), ((0, 3), (3, 2))], ids=str
+)
+def test_matmul_of_many_rows_for_any_number_of_threads(a_shape, b_shape) -> None:
+    a, b, grad = normal(*a_shape), normal(*b_shape, seed=1), normal(*a_shape[:-1], b_shape[-1], seed=2)
+    results = []
+    before = get_num_threads()
+    for number in (1, 2, 3):
+        set_num_threads(number)
+        y, (grad_a, grad_b) = value_and_gradients(operator.matmul, [a, b], grad)
+        results.append([array.tobytes() for array in (y, grad_a, grad_b)])
+    set_num_threads(before)
+    assert results[0] == results[1] == results[2]
+    assert_same(y, np.einsum("...mk,kn->...mn", a, b))
+    assert_same(grad_a, np.einsum("...mn,kn->...mk", grad, b))
+    assert_same(grad_b, np.einsum("bmk,bmn->kn", *(np.atleast_3d(array.T).T for array in (a, grad))))
 
 
 @pytest.mark.parametrize("name", BINARY)

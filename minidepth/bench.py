@@ -1,10 +1,10 @@
 """``minidepth bench conv``: the time of every way to convolve, layer by layer, beside the one that the rule picks.
 
 The layers are those of a U-Net. For each of them every path of `ops/cpu/paths.py` that can compute it runs by turns
-with the others, so that whatever else the machine is doing hits all of them alike; the table shows medians. A training
-step needs `forward` and both gradients. Where a path has a `backward` that computes both together, that is what
-`conv2d` calls; elsewhere it is `grad_x` and `grad_weight` one after the other. An up-convolution is timed as the
-convolution whose adjoint it is: its own forward is `grad_x`.
+with the others, so that whatever else the machine is doing hits all of them alike; the table shows medians. Timed is
+what a training step calls: `forward`, and for the gradients `backward` where a path has it and computes both together,
+or else `grad_x` and `grad_weight`. An up-convolution is timed as the convolution whose adjoint it is: its own forward
+is `grad_x`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COLUMNS = ("forward", "grad_x", "grad_weight", "backward")
 
 Pair = tuple[int, int]
 Times = dict[str, float]
-"""Median milliseconds by column; a column is missing where the path has no such function or nobody wants its result."""
+"""Median milliseconds of the functions that a training step calls."""
 
 
 class Layer(NamedTuple):
@@ -114,7 +114,7 @@ def unet_layers(base_channels: int, batch: int, size: Pair) -> Counter[Layer]:
 
 
 def measure(layer: Layer, rounds: int) -> dict[ModuleType, Times]:
-    """Time every path that can compute `layer`, by turns."""
+    """Time what a training step calls of every path that can compute `layer`, by turns."""
     rng = np.random.default_rng(0)
     x, weight, grad = (rng.random(shape, np.float32) for shape in (layer.x_shape, layer.weight_shape, layer.y_shape))
     settings = layer[2:6]
@@ -124,11 +124,8 @@ def measure(layer: Layer, rounds: int) -> dict[ModuleType, Times]:
         "grad_weight": (grad, x, weight.shape, *settings),
         "backward": (grad, x, weight, *settings),
     }
-    unwanted = {"grad_x", "backward"} if layer.first else {"backward"} if layer.transposed else set()
     able = paths.able(layer.weight_shape, *settings)
-    times: dict[ModuleType, dict[str, list[float]]] = {
-        path: {name: [] for name in COLUMNS if hasattr(path, name) and name not in unwanted} for path in able
-    }
+    times: dict[ModuleType, dict[str, list[float]]] = {path: {name: [] for name in calls(path, layer)} for path in able}
     for turn in range(rounds + 1):
         for path in able:
             for name, values in times[path].items():
@@ -139,9 +136,18 @@ def measure(layer: Layer, rounds: int) -> dict[ModuleType, Times]:
     return {path: {name: statistics.median(values) for name, values in times[path].items()} for path in able}
 
 
+def calls(path: ModuleType, layer: Layer) -> tuple[str, ...]:
+    """The functions of `path` that a training step calls for `layer`."""
+    if layer.first:
+        return ("forward", "grad_weight")
+    if layer.transposed or not hasattr(path, "backward"):
+        return ("forward", "grad_x", "grad_weight")
+    return ("forward", "backward")
+
+
 def step_ms(times: Times) -> float:
-    """What a training step takes of a layer: forward, and both gradients in the way in which they are computed."""
-    return times["forward"] + times.get("backward", times.get("grad_x", 0.0) + times["grad_weight"])
+    """What a training step takes of a layer."""
+    return sum(times.values())
 
 
 def lines(layer: Layer, count: int, times: dict[ModuleType, Times], rule: ModuleType) -> Iterator[str]:

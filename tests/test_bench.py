@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from minidepth import bench
-from minidepth.bench import Layer, bench_conv, lines, measure, step_ms, unet_layers
+from minidepth.bench import Layer, bench_conv, lines, measure, unet_layers
 from minidepth.cli import main
 from minidepth.models import build
 from minidepth.ops.cpu import pointwise, row_gemm, tile_gemm
@@ -25,14 +25,14 @@ def test_the_layers_of_a_unet_are_those_that_the_summary_counts():
 
 @pytest.mark.parametrize(
     ("changed", "columns"),
-    [({}, "forward grad_x grad_weight backward"), ({"first": True}, "forward grad_weight"),
+    [({}, "forward backward"), ({"first": True}, "forward grad_weight"),
      ({"transposed": True}, "forward grad_x grad_weight")],
 )  # fmt: skip
-def test_what_is_timed(changed, columns):
+def test_what_is_timed_is_what_a_training_step_calls(changed, columns):
     layer = Layer((1, 2, 6, 8), (3, 2, 3, 3), (1, 1), (1, 1), (1, 1), 1, **changed)
     times = measure(layer, 2)
     assert list(times[row_gemm]) == columns.split()
-    assert list(times[tile_gemm]) == columns.replace(" backward", "").split()  # it has no backward of its own
+    assert list(times[tile_gemm]) == columns.replace("backward", "grad_x grad_weight").split()  # it has no backward
     assert all(ms > 0 for path in times for ms in times[path].values())
 
 
@@ -49,34 +49,29 @@ def test_every_function_of_a_path_is_called_by_turns_and_its_median_shown(monkey
     now = [0.0]
     monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
     one, two = ModuleType("one"), ModuleType("two")
-    one.forward, one.grad_weight = named("forward", [99, 1, 5, 3]), named("grad_weight", [99, 4, 2, 6])
+    one.forward, one.grad_x = named("forward", [99, 1, 5, 3]), named("grad_x", [99, 2, 2, 9])
+    one.grad_weight = named("grad_weight", [99, 4, 2, 6])
     two.forward, two.backward = named("other forward", [99, 7, 7, 7]), named("backward", [99, 8, 8, 8])
     monkeypatch.setattr(bench.paths, "able", lambda *layer: [one, two])
     layer = Layer((1, 2, 6, 8), (3, 2, 3, 3), (1, 1), (1, 1), (1, 1), 1)
     first, second = measure(layer, 3).values()
-    assert first == pytest.approx({"forward": 3, "grad_weight": 4})
+    assert first == pytest.approx({"forward": 3, "grad_x": 2, "grad_weight": 4})
     assert second == pytest.approx({"forward": 7, "backward": 8})
     x_shape, weight_shape = layer.x_shape, layer.weight_shape
-    turn = [("forward", weight_shape), ("grad_weight", x_shape), ("other forward", weight_shape), ("backward", x_shape)]
-    assert calls == 4 * turn
-
-
-def test_a_step_takes_both_gradients_together_where_that_is_how_they_are_computed():
-    assert step_ms({"forward": 1, "grad_x": 10, "grad_weight": 100, "backward": 1000}) == 1001
-    assert step_ms({"forward": 1, "grad_x": 10, "grad_weight": 100}) == 111
-    assert step_ms({"forward": 1, "grad_weight": 100}) == 101
+    turn = [("forward", weight_shape), ("grad_x", weight_shape), ("grad_weight", x_shape)]
+    assert calls == 4 * [*turn, ("other forward", weight_shape), ("backward", x_shape)]
 
 
 def test_the_lines_of_a_layer():
     layer = Layer((1, 1000, 1, 1000), (1000, 1000, 1, 1), (1, 1), (0, 0), (1, 1), 1)  # 1 G multiply-adds
     times = {
         pointwise: {"forward": 2.0, "grad_x": 3.0, "grad_weight": 1.0},
-        row_gemm: {"forward": 1.0, "grad_x": 9.0, "grad_weight": 9.0, "backward": 3.0},
+        row_gemm: {"forward": 1.0, "backward": 3.0},
     }
     first, second = lines(layer, 3, times, pointwise)
     assert first.startswith("1000 to 1000, 1x1, 1x1x1000, 3 times  ")
     assert first.split()[7:] == "pointwise 2.00 3.00 1.00 6.00 1000 rule, 1.50 times the fastest".split()
-    assert second.split() == "row_gemm 1.00 9.00 9.00 3.00 4.00 1500 fastest".split()
+    assert second.split() == "row_gemm 1.00 3.00 4.00 1500 fastest".split()
     of_first = next(lines(layer._replace(first=True), 1, {pointwise: {"forward": 2.0, "grad_weight": 2.0}}, pointwise))
     assert of_first.startswith("1000 to 1000, 1x1, 1x1x1000  ")
     assert of_first.split()[5:] == "pointwise 2.00 2.00 4.00 1000 rule, fastest".split()

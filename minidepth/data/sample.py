@@ -23,18 +23,24 @@ RGB_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Sample(NamedTuple):
-    """One picture with its depth map."""
+    """One picture with its depth map, or with whatever else there is to learn from it."""
 
     image: np.ndarray
     """uint8 (H, W, 3), red green blue."""
     depth_m: np.ndarray
-    """float32 (H, W), metres along the optical axis; 0 where invalid."""
+    """float32 (H, W), metres along the optical axis; 0 where invalid, and everywhere if the data set has no depth."""
     valid: np.ndarray
-    """bool (H, W)."""
+    """bool (H, W): the pixels whose depth, label or mask counts."""
+    labels: np.ndarray | None = None
+    """uint8 (H, W), the number of each pixel's class, from 0."""
+    mask: np.ndarray | None = None
+    """float32 (H, W) from 0 to 1: how much of the pixel belongs to the thing in front."""
+    background: np.ndarray | None = None
+    """uint8 (H, W, 3): the same view without the thing in front."""
 
 
 class Batch(NamedTuple):
-    """What a training step takes."""
+    """What a training step takes: the fields of a sample, stacked, channels first."""
 
     image: np.ndarray
     """float32 (N, 3, H, W), normalised by `network_input`."""
@@ -42,6 +48,12 @@ class Batch(NamedTuple):
     """float32 (N, 1, H, W), metres; 0 where invalid."""
     valid: np.ndarray
     """bool (N, 1, H, W)."""
+    labels: np.ndarray | None = None
+    """uint8 (N, 1, H, W)."""
+    mask: np.ndarray | None = None
+    """float32 (N, 1, H, W)."""
+    background: np.ndarray | None = None
+    """float32 (N, 3, H, W), normalised as `image`."""
 
 
 class Dataset(Protocol):

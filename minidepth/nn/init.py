@@ -8,6 +8,10 @@ PyTorch  w, b ~ Uniform(-1/sqrt(fan_in), +1/sqrt(fan_in)), the default of torch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 
 from minidepth.backend import Array
@@ -15,9 +19,26 @@ from minidepth.backend import Array
 Rng = np.random.Generator | int | None
 """A generator, a seed for a new one, or None for a new one seeded by the operating system."""
 
+_empty = ContextVar("empty", default=False)
+
+
+@contextmanager
+def empty_weights() -> Iterator[None]:
+    """Within it, networks are made with zeros for weights, in memory that costs nothing until it is touched.
+
+    For counting parameters, and for networks whose weights are loaded anyway.
+    """
+    token = _empty.set(True)
+    try:
+        yield
+    finally:
+        _empty.reset(token)
+
 
 def he_normal(shape: tuple[int, ...], fan_in: float, rng: Rng) -> Array:
     """float32 numbers from Normal(0, sqrt(2 / fan_in))."""
+    if _empty.get():
+        return np.zeros(shape, np.float32)
     values = np.random.default_rng(rng).standard_normal(shape, dtype=np.float32)
     values *= np.float32((2 / fan_in) ** 0.5)
     return values
@@ -25,6 +46,8 @@ def he_normal(shape: tuple[int, ...], fan_in: float, rng: Rng) -> Array:
 
 def pytorch_uniform(shape: tuple[int, ...], fan_in: float, rng: Rng) -> Array:
     """float32 numbers from Uniform(-1 / sqrt(fan_in), 1 / sqrt(fan_in))."""
+    if _empty.get():
+        return np.zeros(shape, np.float32)
     values = np.random.default_rng(rng).random(shape, dtype=np.float32)
     values -= np.float32(0.5)
     values *= np.float32(2 / fan_in**0.5)

@@ -1,13 +1,17 @@
-"""The first values of weights: two recipes, one random generator that is always handed in.
+"""The first values of weights: three recipes, one random generator that is always handed in.
 
 He       w ~ Normal(0, std = sqrt(2 / fan_in)), b = 0. Keeps the size of the signal through convolutions followed by
          ReLU. fan_in is the number of products that are summed into one output. Source: He et al. (2015).
 PyTorch  w, b ~ Uniform(-1/sqrt(fan_in), +1/sqrt(fan_in)), the default of torch.nn: sqrt(6) times smaller than He's.
          fan_in is weight[0].size, which for a transposed convolution counts its output channels.
+Glorot   w ~ Uniform(-a, +a), a = sqrt(6 / (fan_in + fan_out)), b = 0, the default of Keras. The fans are the taps times
+         the first two sizes of the weight, whichever of them is which; for a depthwise convolution Keras counts so too.
+         Source: Glorot and Bengio (2010), equation 16.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,6 +58,17 @@ def pytorch_uniform(shape: tuple[int, ...], fan_in: float, rng: Rng) -> Array:
     return values
 
 
+def glorot_uniform(shape: tuple[int, ...], rng: Rng) -> Array:
+    """float32 numbers from Uniform(-a, a), a = sqrt(6 / (fan_in + fan_out)), for a weight (a, b, ...)."""
+    if _empty.get():
+        return np.zeros(shape, np.float32)
+    fans = (shape[0] + shape[1]) * math.prod(shape[2:])
+    values = np.random.default_rng(rng).random(shape, dtype=np.float32)
+    values -= np.float32(0.5)
+    values *= np.float32(2 * (6 / fans) ** 0.5)
+    return values
+
+
 def conv_weight_and_bias(
     shape: tuple[int, ...], n_bias: int, init: str, summed_inputs: float, rng: Rng
 ) -> tuple[Array, Array]:
@@ -62,7 +77,7 @@ def conv_weight_and_bias(
     Args:
         shape: of the weight.
         n_bias: length of the bias.
-        init: ``"he"`` or ``"pytorch"``.
+        init: ``"he"``, ``"pytorch"`` or ``"glorot"``.
         summed_inputs: the number of products that are summed into one output, He's fan_in.
         rng: both arrays are drawn from it, the weight first.
     """
@@ -72,4 +87,6 @@ def conv_weight_and_bias(
     if init == "pytorch":
         fan_in = float(np.prod(shape[1:]))
         return pytorch_uniform(shape, fan_in, rng), pytorch_uniform((n_bias,), fan_in, rng)
-    raise ValueError(f"init is {init!r}; use 'he' or 'pytorch'")
+    if init == "glorot":
+        return glorot_uniform(shape, rng), np.zeros(n_bias, np.float32)
+    raise ValueError(f"init is {init!r}; use 'he', 'pytorch' or 'glorot'")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minidepth.nn import Conv2d, ConvTranspose2d
+from minidepth.nn.init import empty_weights
 
 
 def test_he_has_the_right_spread_and_no_bias() -> None:
@@ -33,6 +34,31 @@ def test_pytorch_is_uniform_up_to_one_over_root_fan_in(layer: type, fan_in: int)
     assert 0.8 * bound < abs(made.bias.data).max() <= bound
 
 
+@pytest.mark.parametrize(
+    "make, fans",
+    [
+        (lambda: Conv2d(16, 48, 3, init="glorot", rng=0), (16 + 48) * 9),
+        (lambda: ConvTranspose2d(24, 40, (2, 3), init="glorot", rng=0), (24 + 40) * 6),
+        (lambda: Conv2d(640, 640, 3, groups=640, init="glorot", rng=0), (640 + 1) * 9),  # as Keras counts
+    ],
+)
+def test_glorot_is_uniform_up_to_the_root_of_6_over_both_fans_and_has_no_bias(make, fans: int) -> None:
+    made = make()
+    bound = (6 / fans) ** 0.5
+    assert made.weight.dtype == np.float32
+    assert 0.99 * bound < abs(made.weight.data).max() <= bound * (1 + 1e-6)
+    assert made.weight.data.std() == pytest.approx(bound / 3**0.5, rel=0.03)
+    assert abs(made.weight.data.mean()) < 0.05 * bound
+    assert not made.bias.data.any()
+
+
+def test_without_filling_every_recipe_gives_zeros() -> None:
+    with empty_weights():
+        for init in ("he", "pytorch", "glorot"):
+            assert not Conv2d(2, 3, 3, init=init, rng=0).weight.data.any()
+    assert Conv2d(2, 3, 3, init="glorot", rng=0).weight.data.all()
+
+
 def test_a_seed_repeats_and_a_generator_goes_on() -> None:
     first, again = Conv2d(2, 3, 3, rng=5), Conv2d(2, 3, 3, rng=5)
     np.testing.assert_array_equal(first.weight.data, again.weight.data)
@@ -49,5 +75,5 @@ def test_the_global_generator_is_neither_used_nor_moved() -> None:
 
 
 def test_unknown_recipe() -> None:
-    with pytest.raises(ValueError, match="init is 'xavier'; use 'he' or 'pytorch'"):
+    with pytest.raises(ValueError, match="init is 'xavier'; use 'he', 'pytorch' or 'glorot'"):
         Conv2d(1, 1, 1, init="xavier")

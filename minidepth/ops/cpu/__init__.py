@@ -10,7 +10,8 @@ Ways to compute a convolution, and `paths`, the rule that picks one for a layer:
     row_gemm        a product for each row, from 3 copies of it instead of 9: few channels, long rows
     row_winograd    the same with half of the multiplications: some 32 to 64 channels
     winograd        a quarter of the multiplications, for more work around them: many channels
-    tile_gemm       im2col in tiles: strides, dilations, groups and depthwise, few pixels with many channels
+    depthwise       every channel by itself: several output rows at once, as a product with a banded matrix
+    tile_gemm       im2col in tiles: strides, dilations, groups, few pixels with many channels
 
 `minidepth bench conv` shows them side by side. Others: `double_size` (bilinear enlargement by 2), `unpool_2x2`.
 """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from types import ModuleType
 
-from minidepth.ops.cpu import patch_gemm, pointwise, row_gemm, row_winograd, tile_gemm, winograd
+from minidepth.ops.cpu import depthwise, patch_gemm, pointwise, row_gemm, row_winograd, tile_gemm, winograd
 
 Pair = tuple[int, int]
 
@@ -36,6 +36,7 @@ def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: P
     kernel = weight_shape[2:]
     every_pixel = stride == (1, 1) and dilation == (1, 1) and groups == 1
     can = {
+        depthwise: weight_shape[:2] == (groups, 1) and groups > 1,
         pointwise: every_pixel and kernel == (1, 1) and padding == (0, 0),
         patch_gemm: kernel == stride and padding == (0, 0) and dilation == (1, 1) and groups == 1,
         row_gemm: every_pixel and padding[0] < kernel[0] and padding[1] < kernel[1],
@@ -51,7 +52,7 @@ def choose(
 ) -> ModuleType:
     """The module that convolves x (N, C, H, W) with weight (O, C/groups, I, J) fastest."""
     paths = able(weight_shape, stride, padding, dilation, groups)
-    for path in (pointwise, patch_gemm):
+    for path in (depthwise, pointwise, patch_gemm):
         if path in paths:
             return path
     channels, pixels = weight_shape[0] * weight_shape[1], x_shape[0] * x_shape[2] * x_shape[3]

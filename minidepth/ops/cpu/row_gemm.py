@@ -163,22 +163,25 @@ class _Tiles:
         return picture, tile * self.height, min(self.rows, (tile + 1) * self.height)
 
 
-def fill_shifted(buffer: Array, picture: Array, top: int, pad: int) -> None:
-    """Write buffer[j, c, r, s] = picture[c, top + r, s + j - pad], and 0 where that lies outside the picture.
+def fill_shifted(buffer: Array, picture: Array, top: int, pad: int, stride: int = 1, dilation: int = 1) -> None:
+    """Write buffer[j, c, r, s] = picture[c, top + r, s stride + j dilation - pad], and 0 where that lies outside.
 
     Zeros are written only where there are any: every call of NumPy makes the other threads wait for the interpreter.
     """
     (_, height, width), (_, _, rows, columns) = picture.shape, buffer.shape
-    r_from, r_to = max(0, -top), min(rows, height - top)
+    r_from = min(max(0, -top), rows)
+    r_to = max(r_from, min(rows, height - top))
     if r_from > 0:
         buffer[:, :, :r_from] = 0
     if r_to < rows:
         buffer[:, :, r_to:] = 0
     for j, shifted in enumerate(buffer[:, :, r_from:r_to]):
-        s_from, s_to = max(0, pad - j), min(columns, width + pad - j)
+        left = j * dilation - pad  # the column of the picture that goes to s = 0
+        s_from = min(-(min(0, left) // stride), columns)
+        s_to = max(s_from, min(columns, -((left - width) // stride)))
         if s_from > 0:
             shifted[..., :s_from] = 0
         if s_to < columns:
             shifted[..., s_to:] = 0
-        source = picture[:, top + r_from : top + r_to, s_from + j - pad : s_to + j - pad]
-        np.copyto(shifted[..., s_from:s_to], source)
+        source = picture[:, top + r_from : top + r_to, s_from * stride + left : s_to * stride + left : stride]
+        np.copyto(shifted[..., s_from:s_to], source[..., : s_to - s_from])

@@ -6,8 +6,7 @@ where they are small. Each thread lays the patches of one tile into a buffer of 
 buffer again for the next tile. A tile has many columns, as BLAS re-packs the weight for every product. Where there are
 many channels and few pixels, the copies are cheap beside the product, and a tile is a whole picture or several.
 
-Groups are a batch of products, tiny ones where every channel is a group of its own (depthwise). Shifted pictures times
-a number, added up tap by tap, were no faster.
+Groups are a batch of products. Where every channel is a group of its own they are tiny, and `depthwise` does better.
 
     forward      y = weight @ patches, a tile of pixels at a time
     grad_x       stride 1: the forward of dL/dy with the kernel flipped and its channels exchanged;

@@ -10,15 +10,26 @@ import pytest
 import reference
 
 from minidepth.ops.conv2d import output_size, plain_forward, plain_grad_weight, plain_grad_x
-from minidepth.ops.cpu import patch_gemm, paths, pointwise, row_gemm, row_winograd, threads, tile_gemm, winograd
+from minidepth.ops.cpu import (
+    depthwise,
+    patch_gemm,
+    paths,
+    pointwise,
+    row_gemm,
+    row_winograd,
+    threads,
+    tile_gemm,
+    winograd,
+)
 
-PATHS = [row_gemm, pointwise, patch_gemm, tile_gemm, row_winograd, winograd]
+PATHS = [depthwise, row_gemm, pointwise, patch_gemm, tile_gemm, row_winograd, winograd]
 ROUNDING = {row_winograd: 2, winograd: 5}
 """How much more than a plain sum the transforms round; 1 where there are none."""
 BACKWARD = " of backward"
 """How a gradient is called that came from a module's `backward`, together with the other one."""
 
 SMALL_TILES = {  # so that small pictures are cut too
+    depthwise: {"BUFFER_BYTES": 500, "ROWS": 3},
     row_winograd: {"BUFFER_BYTES": 1},
     winograd: {"STRIP_BYTES": 1, "FEWEST_TILES": 2, "CHUNK_BYTES": 1, "BLOCK_BYTES": 1},
     pointwise: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8},
@@ -81,6 +92,12 @@ class plain:  # noqa: N801 (it stands for a module)
 
 
 LARGE = {  # several tiles of the usual size
+    depthwise: [
+        Layer((2, 40, 61, 80), (40, 1, 3, 3), groups=40),
+        Layer((2, 40, 60, 81), (40, 1, 5, 3), (2, 3), (2, 0), groups=40),
+        Layer((3, 70, 14, 15), (70, 1, 5, 5), padding=(2, 2), groups=70),
+        Layer((1, 24, 50, 90), (24, 1, 3, 3), padding=(2, 3), dilation=(2, 3), groups=24),
+    ],
     row_winograd: [Layer((2, 33, 70, 90), (24, 33, 3, 3)), Layer((1, 16, 33, 20), (16, 16, 3, 5), padding=(0, 2))],
     winograd: [Layer((2, 33, 70, 90), (24, 33, 3, 3)), Layer((3, 60, 21, 15), (70, 60, 3, 3))],
     pointwise: [
@@ -121,7 +138,7 @@ def random_layer(path: Any, rng: np.random.Generator) -> Layer:
     while True:
         kernel = one_of((1, 1), (2, 2), (3, 3), pair(1, 4))
         stride, padding = one_of((1, 1), (1, 1), kernel, pair(1, 3)), one_of((0, 0), (1, 1), pair(0, 4))
-        dilation, groups = one_of((1, 1), (1, 1), pair(1, 3)), one_of(1, 1, 1, 2, 3)
+        dilation, groups = one_of((1, 1), (1, 1), pair(1, 3)), one_of(1, 1, 1, 2, 3, 7)
         per_group, out_per_group = one_of((1, one_of(1, 2)), pair(1, 5))
         weight_shape = (groups * out_per_group, per_group, *kernel)
         if path not in paths.able(weight_shape, stride, padding, dilation, groups):
@@ -230,6 +247,17 @@ def test_views_and_copies_give_the_same_bits(path, layer):
     copies, views = (layer.outcomes(path, *a) for a in ((x, weight, bias, grad), (turned, spread, bias, of_more)))
     for name, expected in copies.items():
         assert views[name].flags.c_contiguous and views[name].tobytes() == expected.tobytes(), name
+
+
+@pytest.mark.parametrize("columns", [1, 7, 13, 30, 60])
+def test_row_gemm_cuts_rows_that_have_no_divisor_as_well(columns, monkeypatch):
+    """A width that can be cut into parts wide enough, one that cannot, and primes: all are computed, in finite time."""
+    monkeypatch.setattr(row_gemm, "UNPACKED", 800)
+    monkeypatch.setattr(row_gemm, "FEWEST_COLUMNS", 6)
+    layer = Layer((2, 3, 5, columns), (4, 3, 3, 3))
+    ours, theirs = (layer.outcomes(way, *layer.arrays()) for way in (row_gemm, plain))
+    for name, values in ours.items():
+        np.testing.assert_allclose(values, theirs[name.removesuffix(BACKWARD)], rtol=0, atol=1e-12, err_msg=name)
 
 
 def test_the_parts_of_a_large_weight_gradient_stay_small(monkeypatch):

@@ -33,7 +33,7 @@ class Network(NamedTuple):
     """Multiply-adds as a share of the direct algorithm's: room for tiles; with many channels, Winograd saves."""
 
 
-NETWORKS = [Network(16, "batch", 128, 160, most=1.1), Network(32, None, 128, 160, most=0.9)]
+NETWORKS = [Network(16, "batch", 128, 160, most=0.9), Network(32, None, 128, 160, most=0.75)]
 
 
 class Counts(NamedTuple):

@@ -1,7 +1,9 @@
-"""The first values of weights: three recipes, one random generator that is always handed in.
+"""The first values of weights: four recipes, one random generator that is always handed in.
 
 He       w ~ Normal(0, std = sqrt(2 / fan_in)), b = 0. Keeps the size of the signal through convolutions followed by
          ReLU. fan_in is the number of products that are summed into one output. Source: He et al. (2015).
+He out   The same with fan_out, the taps times the first size of the weight: keeps the size of the gradients. It is what
+         torchvision's ResNets and FastDepth start from; for a depthwise convolution it is small, and batch-norm follows.
 PyTorch  w, b ~ Uniform(-1/sqrt(fan_in), +1/sqrt(fan_in)), the default of torch.nn: sqrt(6) times smaller than He's.
          fan_in is weight[0].size, which for a transposed convolution counts its output channels.
 Glorot   w ~ Uniform(-a, +a), a = sqrt(6 / (fan_in + fan_out)), b = 0, the default of Keras. The fans are the taps times
@@ -39,12 +41,12 @@ def empty_weights() -> Iterator[None]:
         _empty.reset(token)
 
 
-def he_normal(shape: tuple[int, ...], fan_in: float, rng: Rng) -> Array:
-    """float32 numbers from Normal(0, sqrt(2 / fan_in))."""
+def he_normal(shape: tuple[int, ...], fan: float, rng: Rng) -> Array:
+    """float32 numbers from Normal(0, sqrt(2 / fan))."""
     if _empty.get():
         return np.zeros(shape, np.float32)
     values = np.random.default_rng(rng).standard_normal(shape, dtype=np.float32)
-    values *= np.float32((2 / fan_in) ** 0.5)
+    values *= np.float32((2 / fan) ** 0.5)
     return values
 
 
@@ -77,16 +79,18 @@ def conv_weight_and_bias(
     Args:
         shape: of the weight.
         n_bias: length of the bias.
-        init: ``"he"``, ``"pytorch"`` or ``"glorot"``.
+        init: ``"he"``, ``"he_out"``, ``"pytorch"`` or ``"glorot"``.
         summed_inputs: the number of products that are summed into one output, He's fan_in.
         rng: both arrays are drawn from it, the weight first.
     """
     rng = np.random.default_rng(rng)
     if init == "he":
         return he_normal(shape, summed_inputs, rng), np.zeros(n_bias, np.float32)
+    if init == "he_out":
+        return he_normal(shape, shape[0] * math.prod(shape[2:]), rng), np.zeros(n_bias, np.float32)
     if init == "pytorch":
         fan_in = float(np.prod(shape[1:]))
         return pytorch_uniform(shape, fan_in, rng), pytorch_uniform((n_bias,), fan_in, rng)
     if init == "glorot":
         return glorot_uniform(shape, rng), np.zeros(n_bias, np.float32)
-    raise ValueError(f"init is {init!r}; use 'he', 'pytorch' or 'glorot'")
+    raise ValueError(f"init is {init!r}; use 'he', 'he_out', 'pytorch' or 'glorot'")

@@ -52,9 +52,23 @@ def test_glorot_is_uniform_up_to_the_root_of_6_over_both_fans_and_has_no_bias(ma
     assert not made.bias.data.any()
 
 
+@pytest.mark.parametrize(
+    "make, fan_out",
+    [
+        (lambda: Conv2d(16, 48, 3, init="he_out", rng=0), 48 * 9),
+        (lambda: ConvTranspose2d(24, 40, (2, 3), init="he_out", rng=0), 24 * 6),  # as FastDepth counts
+        (lambda: Conv2d(640, 640, 3, groups=640, init="he_out", rng=0), 640 * 9),
+    ],
+)
+def test_he_out_counts_the_first_size_of_the_weight(make, fan_out: int) -> None:
+    made = make()
+    assert made.weight.data.std() == pytest.approx((2 / fan_out) ** 0.5, rel=0.03)
+    assert not made.bias.data.any()
+
+
 def test_without_filling_every_recipe_gives_zeros() -> None:
     with empty_weights():
-        for init in ("he", "pytorch", "glorot"):
+        for init in ("he", "he_out", "pytorch", "glorot"):
             assert not Conv2d(2, 3, 3, init=init, rng=0).weight.data.any()
     assert Conv2d(2, 3, 3, init="glorot", rng=0).weight.data.all()
 
@@ -75,5 +89,5 @@ def test_the_global_generator_is_neither_used_nor_moved() -> None:
 
 
 def test_unknown_recipe() -> None:
-    with pytest.raises(ValueError, match="init is 'xavier'; use 'he', 'pytorch' or 'glorot'"):
+    with pytest.raises(ValueError, match="init is 'xavier'; use 'he', 'he_out', 'pytorch' or 'glorot'"):
         Conv2d(1, 1, 1, init="xavier")

@@ -180,6 +180,17 @@ def _matmul(rng: np.random.Generator) -> Setting:
     return [rng.standard_normal((*batch, m, k)), rng.standard_normal((*batch[_size(rng, 0, 2) :], k, n))], {}
 
 
+def _linear(rng: np.random.Generator) -> Setting:
+    outputs, inputs = _pair(rng, 1, 4)
+    bias = [rng.standard_normal(outputs)] if _maybe(rng) else []
+    return [rng.standard_normal((*_shape(rng), inputs)), rng.standard_normal((outputs, inputs)), *bias], {}
+
+
+def _dropout(rng: np.random.Generator) -> Setting:
+    options = {"p": float(rng.uniform(0, 0.9)), "training": bool(rng.random() < 0.8), "rng": _size(rng, 0, 1000)}
+    return [rng.standard_normal(_shape(rng))], options
+
+
 def _permute(rng: np.random.Generator) -> Setting:
     shape = _shape(rng)
     return [rng.standard_normal(shape)], {"dims": rng.permutation(len(shape)).tolist()}
@@ -244,6 +255,8 @@ DRAW: dict[str, Draw] = {
     "permute": _permute,
     "getitem": _getitem,
     "batch_norm_leaky_relu": _batch_norm_leaky_relu,
+    "linear": _linear,
+    "dropout": _dropout,
 }
 
 OPERATORS: dict[str, Callable[..., Any]] = {

@@ -119,6 +119,14 @@ def batch_norm(x, weight, bias, eps, mean=None, var=None) -> tuple[np.ndarray, n
     return y, mean, var
 
 
+def linear(x, weight, bias=None) -> np.ndarray:
+    y = np.zeros((*x.shape[:-1], len(weight)))
+    for *place, o in np.ndindex(*y.shape):
+        products = [weight[o, i] * x[(*place, i)] for i in range(x.shape[-1])]
+        y[(*place, o)] = math.fsum(products) + (0.0 if bias is None else bias[o])
+    return y
+
+
 def softmax(x, dim) -> np.ndarray:
     """Each row by itself, as e^x / sum of e^x (the numbers of the tests are small)."""
     y = np.empty(x.shape)

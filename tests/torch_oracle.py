@@ -40,6 +40,8 @@ def _call(op: str, tensors: list[torch.Tensor], options: dict[str, Any]) -> torc
         return F.interpolate(*tensors, **options)
     if op == "sobel":
         return _sobel(*tensors, **options)
+    if op == "dropout":
+        return _dropout(*tensors, **options)
     if op in ("max", "min"):
         return getattr(torch, f"a{op}")(*tensors, **options)
     place = torch if hasattr(torch, op) and op not in _FUNCTIONAL else F
@@ -59,6 +61,12 @@ _FUNCTIONAL = {
     "relu6",
     "softmax",
 }
+
+
+def _dropout(x: torch.Tensor, p: float, training: bool, rng: int) -> torch.Tensor:
+    """PyTorch has numbers of its own: the mask is drawn as ops/dropout.py says it is."""
+    mask = np.random.default_rng(rng).random(tuple(x.shape), np.float32) >= p
+    return torch.where(torch.tensor(mask), x / (1 - p), 0.0) if training else x
 
 
 def _sobel(x: torch.Tensor, padding: str) -> torch.Tensor:

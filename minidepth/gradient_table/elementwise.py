@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minidepth import ops
+from minidepth import nn, ops
 from minidepth.backend import Array
 from minidepth.engine import Tensor
 from minidepth.gradient_inputs import away_from, distinct, positive
@@ -45,6 +45,8 @@ def arithmetic() -> Iterator[Row]:
     yield from linear("matmul", "vector @ matrix", lambda x, y: x @ y, (4,), (4, 5))
     yield from linear("matmul", "matrix @ vector", lambda x, y: x @ y, (2, 3, 4), (4,))
     yield from linear("matmul", "vector @ vector", lambda x, y: x @ y, (4,), (4,))
+    yield from linear("linear", "(2, 3, 4) to (2, 3, 5)", ops.linear, (2, 3, 4), (5, 4), (5,))
+    yield from linear("linear", "no bias", ops.linear, (3, 4), (5, 4))
 
 
 def functions() -> Iterator[Row]:
@@ -65,6 +67,7 @@ def functions() -> Iterator[Row]:
     yield from nonlinear("leaky_relu", "", ops.leaky_relu, _away_from(3, 4, kinks=(0.0,)))
     yield from nonlinear("leaky_relu", "slope 0.2", lambda x: ops.leaky_relu(x, 0.2), _away_from(3, 4, kinks=(0.0,)))
     yield from nonlinear("leaky_relu", "slope 0", lambda x: ops.leaky_relu(x, 0.0), _away_from(3, 4, kinks=(0.0,)))
+    yield from linear("dropout", "seed 3", lambda x: ops.dropout(x, 0.4, rng=3), (3, 4))
     for softmax in (ops.softmax, ops.log_softmax):
         for dim in (1, -1):
             yield from nonlinear(softmax.__name__, f"dim {dim}", lambda x, f=softmax, dim=dim: f(x, dim), (2, 3, 4))
@@ -115,6 +118,7 @@ def computed_twice() -> Iterator[Row]:
     yield from nonlinear("recompute", "two inputs", lambda x, w: ops.recompute(part, x, w), *shapes)
     yield from nonlinear("recompute", "w from outside", lambda x, w: ops.recompute(lambda x: part(x, w), x), *shapes)
     yield from nonlinear("recompute", "one in another", lambda x, w: ops.recompute(part_of_a_part, x, w), *shapes)
+    yield from linear("recompute", "dropout", lambda x: ops.recompute(nn.Dropout(0.4, rng=0), x), (3, 4))
 
 
 def _positive(*shape: int) -> Input:

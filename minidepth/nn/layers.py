@@ -12,14 +12,8 @@ from minidepth import ops
 from minidepth.engine import Tensor
 from minidepth.nn.init import Rng, conv_weight_and_bias
 from minidepth.nn.module import Buffer, Module, Parameter
+from minidepth.nn.settings import Pair, pair, settings
 from minidepth.ops.recompute import is_second_run
-
-Pair = int | tuple[int, int]
-
-
-def pair(value: Pair) -> tuple[int, int]:
-    """``3`` means ``(3, 3)``: height and width."""
-    return (value, value) if isinstance(value, int) else value
 
 
 class Conv2d(Module):
@@ -53,7 +47,7 @@ class Conv2d(Module):
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}, {_settings(self)}"
+        return f"{self.in_channels}, {self.out_channels}, {settings(self)}"
 
 
 class ConvTranspose2d(Module):
@@ -95,7 +89,28 @@ class ConvTranspose2d(Module):
         )
 
     def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}, {_settings(self)}"
+        return f"{self.in_channels}, {self.out_channels}, {settings(self)}"
+
+
+class Linear(Module):
+    """``x @ weight.T + bias``: (..., in_features) -> (..., out_features); weight (out_features, in_features)."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *, init: str = "pytorch", rng: Rng = None
+    ) -> None:
+        if in_features < 1 or out_features < 1:
+            raise ValueError(f"Linear: in_features ({in_features}) and out_features ({out_features}) must be positive")
+        self.in_features, self.out_features = in_features, out_features
+        shape = (out_features, in_features)
+        weight, first_bias = conv_weight_and_bias(shape, out_features, init, in_features, rng)
+        self.weight = Parameter(weight)
+        self.bias = Parameter(first_bias) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'}"
 
 
 class BatchNorm2d(Module):
@@ -126,103 +141,6 @@ class BatchNorm2d(Module):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
 
 
-class LeakyReLU(Module):
-    """x where x > 0, else ``negative_slope * x``."""
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.leaky_relu(x, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
-
-
-class ReLU(Module):
-    """max(x, 0)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.relu(x)
-
-
-class ReLU6(Module):
-    """x cut to 0 .. 6."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.relu6(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.sigmoid(x)
-
-
-class MaxPool2d(Module):
-    """The largest number in each window; the stride is the window's size unless given."""
-
-    def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        dilation: Pair = 1,
-        ceil_mode: bool = False,
-    ) -> None:
-        self.kernel_size = pair(kernel_size)
-        self.stride = self.kernel_size if stride is None else pair(stride)
-        self.padding, self.dilation, self.ceil_mode = pair(padding), pair(dilation), ceil_mode
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-
-    def extra_repr(self) -> str:
-        return _settings(self)
-
-
-class AvgPool2d(Module):
-    """The mean of each window; the stride is the window's size unless given."""
-
-    def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        self.kernel_size = pair(kernel_size)
-        self.stride = self.kernel_size if stride is None else pair(stride)
-        self.padding, self.ceil_mode, self.count_include_pad = pair(padding), ceil_mode, count_include_pad
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
-
-    def extra_repr(self) -> str:
-        return _settings(self)
-
-
-class Upsample(Module):
-    """Enlarge to `size`, or by `scale_factor`; ``mode`` is ``"nearest"`` or ``"bilinear"``."""
-
-    def __init__(
-        self,
-        size: Pair | None = None,
-        scale_factor: float | tuple[float, float] | None = None,
-        mode: str = "nearest",
-        align_corners: bool | None = None,
-    ) -> None:
-        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners)
-
-    def extra_repr(self) -> str:
-        return _settings(self)
-
-
 class Identity(Module):
     """Passes its input on: the place of a layer that is left out."""
 
@@ -236,25 +154,3 @@ def _check_channels(name: str, in_channels: int, out_channels: int, groups: int)
             f"{name}: in_channels ({in_channels}) and out_channels ({out_channels}) must be positive multiples of "
             f"groups ({groups})"
         )
-
-
-_USUAL = {
-    "kernel_size": None,
-    "stride": (1, 1),
-    "padding": (0, 0),
-    "output_padding": (0, 0),
-    "dilation": (1, 1),
-    "groups": 1,
-    "bias": True,
-    "size": None,
-    "scale_factor": None,
-    "mode": None,
-    "align_corners": None,
-}
-
-
-def _settings(layer: Module) -> str:
-    """``kernel_size=(3, 3), padding=(1, 1)``: the layer's settings, without what is as usual."""
-    values = {name: getattr(layer, name, usual) for name, usual in _USUAL.items()}
-    values["bias"] = values["bias"] is not None
-    return ", ".join(f"{name}={values[name]!r}" for name, usual in _USUAL.items() if values[name] != usual)

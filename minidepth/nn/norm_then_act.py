@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from minidepth.engine import Tensor
-from minidepth.nn.layers import BatchNorm2d, LeakyReLU, ReLU
+from minidepth.nn.activations import LeakyReLU, ReLU
+from minidepth.nn.layers import BatchNorm2d
 from minidepth.nn.module import Module, is_watched
 
 

@@ -11,8 +11,10 @@ from minidepth.ops.batch_norm_leaky_relu import batch_norm_leaky_relu as batch_n
 from minidepth.ops.cat import cat as cat
 from minidepth.ops.conv2d import conv2d as conv2d
 from minidepth.ops.conv_transpose2d import conv_transpose2d as conv_transpose2d
+from minidepth.ops.dropout import dropout as dropout
 from minidepth.ops.interpolate import interpolate as interpolate
 from minidepth.ops.leaky_relu import leaky_relu as leaky_relu
+from minidepth.ops.linear import linear as linear
 from minidepth.ops.max_pool2d import max_pool2d as max_pool2d
 from minidepth.ops.pad import pad as pad
 from minidepth.ops.pointwise import abs as abs

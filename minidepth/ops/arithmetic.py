@@ -23,15 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array, xp
+from minidepth.backend import Array
 from minidepth.engine import Tensor, as_tensor, unbroadcast
 from minidepth.ops.cpu.elementwise import elementwise
-from minidepth.ops.cpu.threads import run_slices
-
-SMALL_PRODUCT = 1 << 18
-"""Multiplications up to which BLAS starts no threads of its own."""
-TILE_PRODUCT = 1 << 25
-"""Multiplications in a tile of a larger one: about a millisecond."""
+from minidepth.ops.cpu.product import product
 
 
 def add(a: Any, b: Any) -> Tensor:
@@ -122,29 +117,18 @@ def matmul(a: Any, b: Any) -> Tensor:
     a_kept = a_rows if b.requires_grad else None
     b_kept = b_columns if a.requires_grad else None
     fit_a, fit_b = _fit(a, a_rows.shape), _fit(b, b_columns.shape)
-    y = _product(a_rows, b_columns)  # (..., M, N)
+    y = product(a_rows, b_columns)  # (..., M, N)
     full_shape = y.shape
     value = y[..., 0, :] if a.ndim == 1 else y
     value = value[..., 0] if b.ndim == 1 else value
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
         g = grad.reshape(full_shape)
-        grad_a = None if b_kept is None else fit_a(_product(g, b_kept.swapaxes(-1, -2))).reshape(a_shape)
-        grad_b = None if a_kept is None else fit_b(_product(a_kept.swapaxes(-1, -2), g)).reshape(b_shape)
+        grad_a = None if b_kept is None else fit_a(product(g, b_kept.swapaxes(-1, -2))).reshape(a_shape)
+        grad_b = None if a_kept is None else fit_b(product(a_kept.swapaxes(-1, -2), g)).reshape(b_shape)
         return grad_a, grad_b
 
     return Tensor.from_op("matmul", value, (a, b), pullback)
-
-
-def _product(a: Array, b: Array) -> Array:
-    """a @ b, some rows at a time on all cores: unlike BLAS's own threads, the same bits for any number of them."""
-    if xp(a) is not np or a.size * b.shape[-1] <= SMALL_PRODUCT:
-        return a @ b
-    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
-    y = np.empty(shape, np.result_type(a, b))
-    step = max(64, TILE_PRODUCT * shape[-2] // (y.size * a.shape[-1]))
-    run_slices(lambda rows: np.matmul(a[..., rows, :], b, out=y[..., rows, :]), shape[-2], step)
-    return y
 
 
 def _pair(op: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:

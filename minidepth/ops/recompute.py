@@ -11,8 +11,9 @@ So of all the parts only one at a time has its inside in memory. The same kernel
 order, so the gradients are those of the plain run to the last bit. (One case may round differently: an input with
 several users inside f has their gradients added to each other first, and then to those from outside.)
 
-f must give the same value when it runs again: nothing random, and nothing that was changed in between. What counts its
-calls, as batch-norm does for its running statistics, asks `is_second_run` and counts the first run only.
+f must give the same value when it runs again, so nothing may change in between. What counts its calls, as batch-norm
+does for its running statistics, asks `is_second_run` and counts the first run only. What is different at every call, as
+the seed of a dropout, is made by `once`: the second run is handed what the first one made.
 
 PyTorch has this as ``torch.utils.checkpoint.checkpoint``; here a checkpoint is a file of weights.
 Cost: the forward pass of f once more: with all of a network in such parts, a step of four thirds the multiply-adds.
@@ -25,18 +26,47 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor, no_grad, set_grad_enabled
 
-_second_run: ContextVar[bool] = ContextVar("second_run", default=False)
+T = TypeVar("T")
+
+
+class _Run:
+    """A run of a function, in which `once` makes values (the first run) or finds those of the first run again."""
+
+    def __init__(self, outer: _Run | None, values: list[Any], second: bool) -> None:
+        self.outer, self.values, self.second = outer, values, second
+        self._next = iter(values)
+
+    def once(self, make: Callable[[], T]) -> T:
+        if self.second:
+            value: T = next(self._next)
+            return value
+        value = make() if self.outer is None else self.outer.once(make)
+        self.values.append(value)
+        return value
+
+
+_run: ContextVar[_Run | None] = ContextVar("run", default=None)
 
 
 def is_second_run() -> bool:
     """Whether a function is running because `recompute` needs it again, and not for the first time."""
-    return _second_run.get()
+    run = _run.get()
+    while run is not None and not run.second:
+        run = run.outer
+    return run is not None
+
+
+def once(make: Callable[[], T]) -> T:
+    """``make()``; in a second run what that gave in the first one, without calling it."""
+    run = _run.get()
+    return make() if run is None else run.once(make)
 
 
 def recompute(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
@@ -50,7 +80,8 @@ def recompute(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     for position, x in enumerate(inputs):
         if not isinstance(x, Tensor):
             raise TypeError(f"recompute: input {position} is {type(x).__name__}; pass Tensors, close over other values")
-    with no_grad():
+    made: list[Any] = []  # by `once`
+    with no_grad(), _running(made, second=False):
         y = function(*inputs)
     if not isinstance(y, Tensor):
         raise TypeError(f"recompute: the function returned {type(y).__name__}; it must return one Tensor")
@@ -60,7 +91,7 @@ def recompute(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
         again = [_Input(data, requires_grad) for data, requires_grad in kept]
-        with set_grad_enabled(True), _counted_before():
+        with set_grad_enabled(True), _running(made, second=True):
             # A step that changes nothing: unlike the Tensor that `function` returns, it holds on to no activation.
             y = Tensor.from_op("recompute", grad, (function(*again),), lambda grad: (grad,))
         if y.requires_grad:
@@ -86,10 +117,10 @@ class _Input(Tensor):
 
 
 @contextmanager
-def _counted_before() -> Iterator[None]:
-    """Inside the block `is_second_run` says yes."""
-    token = _second_run.set(True)
+def _running(values: list[Any], second: bool) -> Iterator[None]:
+    """Inside the block a function runs for the first or the second time."""
+    token = _run.set(_Run(_run.get(), values, second))
     try:
         yield
     finally:
-        _second_run.reset(token)
+        _run.reset(token)

@@ -82,6 +82,8 @@ ACTIVATIONS = {
     nn.LeakyReLU(): [-0.02, 0, 0.5, 8],
     nn.LeakyReLU(0.2): [-0.4, 0, 0.5, 8],
     nn.Sigmoid(): [0.11920292, 0.5, 0.62245933, 0.99966465],
+    nn.Tanh(): [-0.96402758, 0, 0.46211716, 0.99999977],
+    nn.Softmax(0): [4.5357568e-05, 0.00033514962, 0.0005525683, 0.99906692],
     nn.Identity(): [-2, 0, 0.5, 8],
 }
 
@@ -91,6 +93,33 @@ def test_activations(layer: nn.Module) -> None:
     y = layer(Tensor([-2, 0, 0.5, 8]))
     np.testing.assert_allclose(y.data, ACTIVATIONS[layer], rtol=1e-6)
     assert not layer.state_dict()
+
+
+def test_softmax_along_its_dimension() -> None:
+    y = nn.Softmax(dim=1)(picture(2, 3, 4))
+    np.testing.assert_allclose(y.data.sum(axis=1), np.ones((2, 4)), rtol=1e-6)
+    assert repr(nn.Softmax(dim=1)) == "Softmax(dim=1)"
+
+
+def test_linear() -> None:
+    layer = nn.Linear(3, 2, rng=0)
+    assert layer.weight.shape == (2, 3) and layer.bias.shape == (2,)
+    assert np.abs(layer.weight.data).max() <= 3**-0.5 and layer.weight.data.std() > 0.2
+    layer.weight.data[...], layer.bias.data[...] = [[1, 2, 3], [4, 5, 6]], [10, 20]
+    assert layer(Tensor([[1, 0, 2], [0, 1, 0]])).data.tolist() == [[17, 36], [12, 25]]
+    without = nn.Linear(3, 2, bias=False, init="he", rng=0)
+    assert list(without.state_dict()) == ["weight"]
+    assert not without(Tensor(np.zeros((4, 5, 3), np.float32))).data.any()
+    assert [repr(layer), repr(without)] == ["Linear(3, 2)", "Linear(3, 2, bias=False)"]
+    with pytest.raises(ValueError, match=r"Linear: in_features \(0\) and out_features \(2\) must be positive"):
+        nn.Linear(0, 2)
+
+
+def test_zero_pad() -> None:
+    x = Tensor(np.ones((1, 1, 1, 1)))
+    assert nn.ZeroPad2d((1, 2, 0, 1))(x).data.tolist() == [[[[0, 1, 0, 0], [0, 0, 0, 0]]]]
+    assert nn.ZeroPad2d(1)(x).data.tolist() == [[[[0, 0, 0], [0, 1, 0], [0, 0, 0]]]]
+    assert repr(nn.ZeroPad2d(3)) == "ZeroPad2d((3, 3, 3, 3))"
 
 
 def test_pooling_passes_every_setting_on() -> None:

@@ -78,6 +78,9 @@ KEEPS = {
     "reshape": (lambda x: x.reshape(-1), [SHAPE], "", 0),
     "permute": (lambda x: x.permute(0, 2, 3, 1), [SHAPE], "", 0),
     "getitem": (lambda x: x[:, :, 1:], [SHAPE], "", 0),
+    "linear": (lambda x, w: ops.linear(x, w), [(64, 48), (64, 48)], "01", 0),
+    "linear, fixed weight": (lambda x: ops.linear(x, Tensor(CONSTANT[0, 0])), [(64, 48)], "", 4 * 32 * 48 / (64 * 32)),
+    "dropout": (lambda x: ops.dropout(x, rng=0), [SHAPE], "", 1),
     "recompute": (lambda x: ops.recompute(ops.tanh, x), [SHAPE], "0", 0.01),
 }
 

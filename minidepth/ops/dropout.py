@@ -1,0 +1,53 @@
+"""Dropout: in training, every number is set to 0 with probability p, and the others make up for it.
+
+    y = x keep / (1 - p)          dL/dx = dL/dy keep / (1 - p)          keep = 0 with probability p, else 1
+
+So the expected value of y is x, and in evaluation nothing is to be done ("inverted" dropout).
+
+The mask is made of `rng` and nothing else: number k in memory order is kept where the k-th float32 of ``rng.random`` is
+at least p. Which numbers go is therefore the same on every machine, for any number of threads, and in float64.
+
+Cost: one random number, one read and one write per number; the mask is kept for backward, one byte a number.
+Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array, kernel
+from minidepth.engine import Tensor
+from minidepth.ops.cpu.elementwise import elementwise
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True, rng: np.random.Generator | int | None = None) -> Tensor:
+    """Zeros with probability `p` in place of numbers of x; the rest is multiplied by 1 / (1 - p).
+
+    Args:
+        x: any shape.
+        p: from 0 up to, but not, 1.
+        training: whether to do anything; in evaluation x itself comes back.
+        rng: where the mask is drawn from: a generator, a seed, or None for numbers that nobody can repeat. Inside
+            `recompute` both runs must draw the same: give a seed that does not change, or use the layer `nn.Dropout`.
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p is {p}; it must be at least 0 and below 1")
+    if not training or p == 0:
+        return x
+    keep = np.random.default_rng(rng).random(x.shape, np.float32) >= p
+
+    def pullback(grad: Array) -> tuple[Array]:
+        return (masked(grad, keep, 1 / (1 - p)),)
+
+    return Tensor.from_op("dropout", masked(x.data, keep, 1 / (1 - p)), (x,), pullback)
+
+
+@kernel
+def masked(x: Array, keep: Array, factor: float) -> Array:
+    """x keep factor, which is its own adjoint."""
+
+    def block(x: Array, keep: Array, out: Array) -> None:
+        np.multiply(x, keep, out=out)
+        np.multiply(out, factor, out=out)
+
+    return elementwise(block, x, keep)

@@ -1,0 +1,71 @@
+"""The linear layer: every output is a weighted sum of all inputs, plus a bias.
+
+    y[..., o] = sum over i of  x[..., i] weight[o, i]  +  bias[o]
+
+and with g = dL/dy, sums over all leading dimensions:
+
+    dL/dx[..., i]    = sum over o of  g[..., o] weight[o, i]
+    dL/dweight[o, i] = sum of  g[..., o] x[..., i]
+    dL/dbias[o]      = sum of  g[..., o]
+
+Cost: one matrix product forward and two backward, each of in_features * out_features multiply-adds a row of x.
+Source: the perceptron of Rosenblatt (1958); shapes and names of torch.nn.functional.linear.
+"""
+
+from __future__ import annotations
+
+from minidepth.backend import Array, kernel
+from minidepth.engine import Tensor
+from minidepth.ops.cpu.product import product
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x (..., in_features) @ weight (out_features, in_features).T + bias (out_features,)."""
+    _check(x, weight, bias)
+    need_x, need_weight, need_bias = (parent is not None and parent.requires_grad for parent in (x, weight, bias))
+    x_shape, weight_data = x.shape, weight.data
+    x_kept = x.data if need_weight else None  # x is needed for dL/dweight alone
+
+    def pullback(grad: Array) -> tuple[Array | None, ...]:
+        return (
+            grad_x(grad, weight_data, x_shape) if need_x else None,
+            grad_weight(grad, x_kept) if need_weight else None,
+            grad.reshape(-1, grad.shape[-1]).sum(axis=0) if need_bias else None,
+        )
+
+    y = forward(x.data, weight_data, None if bias is None else bias.data)
+    return Tensor.from_op("linear", y, (x, weight, bias), pullback)
+
+
+@kernel
+def forward(x: Array, weight: Array, bias: Array | None) -> Array:
+    """(..., I) -> (..., O), all rows of x in one product."""
+    y = product(x.reshape(-1, x.shape[-1]), weight.T)
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], len(weight))
+
+
+@kernel
+def grad_x(grad: Array, weight: Array, x_shape: tuple[int, ...]) -> Array:
+    """(..., O) -> (..., I)."""
+    return product(grad.reshape(-1, grad.shape[-1]), weight).reshape(x_shape)
+
+
+@kernel
+def grad_weight(grad: Array, x: Array) -> Array:
+    """(..., O), (..., I) -> (O, I)."""
+    return product(grad.reshape(-1, grad.shape[-1]).T, x.reshape(-1, x.shape[-1]))
+
+
+def _check(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    shapes = f"x {x.shape}, weight {weight.shape}, bias {None if bias is None else bias.shape}"
+    if weight.ndim != 2 or weight.size == 0:
+        raise ValueError(f"linear: weight must be (out_features, in_features) and not empty ({shapes})")
+    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"linear: the last size of x must be {weight.shape[1]}, as weight expects ({shapes})")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: bias must have shape {weight.shape[:1]} ({shapes})")
+    if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
+        dtypes = f"x {x.dtype}, weight {weight.dtype}, bias {None if bias is None else bias.dtype}"
+        raise TypeError(f"linear: x, weight and bias must have one dtype ({dtypes})")

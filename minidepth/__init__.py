@@ -1,7 +1,7 @@
 """minidepth: a small autograd engine in NumPy, and the U-Net it trains to see depth.
 
 The public names, and no code. Read on in this order: engine.py, ops/leaky_relu.py, ops/conv2d.py, nn/module.py,
-models/unet.py, losses/, optim.py, train.py.
+models/unet.py, losses/, optim/, train.py.
 """
 
 from minidepth import data as data

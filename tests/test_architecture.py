@@ -19,8 +19,9 @@ LAYERS = {  # a part may import the parts named here, and itself
     "models": {"nn", "ops", "engine", "backend", "errors"},
     "losses": {"ops", "engine", "backend", "errors"},
     "metrics": {"ops", "engine", "backend", "errors"},
-    "optim": {"nn", "ops", "engine", "backend", "errors"},
-    "schedule": {"errors"},
+    "named_options": {"errors"},
+    "optim": {"nn", "ops", "engine", "backend", "errors", "named_options"},
+    "schedule": {"errors", "named_options"},
     "checkpoint": {"nn", "errors", "backend"},
     "data": {"errors"},
 }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from minidepth import optim
-from minidepth.errors import CheckpointError, InputError
+from minidepth.errors import CheckpointError
 from minidepth.nn import Parameter
-from minidepth.optim import SGD, Adam, AdamW, Optimizer
+from minidepth.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from minidepth.optim.optimizer import tiles_of
 
 START = [1.0, -2.0, 0.5]
 GRADS = [[0.1, -0.2, 0.3], [-0.4, 0.5, 0.6], [0.7, 0.8, -0.9]]
@@ -34,6 +36,21 @@ PYTORCH = [
         [0.9189465829042492, -2.0210392858402435, 0.3163978897921739],
     ),
     (AdamW, {"weight_decay": 0.05}, [0.9086341762098002, -1.987231630203794, 0.3041592327102893]),
+    (RMSprop, {}, [0.1076116785751352, -2.7601532169960072, -0.5918180728702851]),
+    (RMSprop, {"momentum": 0.9}, [-0.7290016574078086, -1.8863598311369305, -3.1076080484945323]),
+    (
+        RMSprop,
+        {"alpha": 0.9, "eps": 1e-3, "momentum": 0.5, "weight_decay": 0.01},
+        [0.6403607387981557, -2.152898764080088, -0.21512460969990727],
+    ),
+]
+
+
+FALLING = [[0.7, 0.8, -0.9], [0.04, -0.05, 0.06], [0.01, 0.02, -0.03]]
+"""Gradients that fall, where AMSGrad differs from Adam."""
+AMSGRAD = [  # as above, with betas=(0.9, 0.5) and amsgrad=True
+    (Adam, 0.0, [0.7955546869164937, -2.191999831642345, 0.691954981124233]),
+    (AdamW, 0.05, [0.781935550266708, -2.160882154335317, 0.6832263342373504]),
 ]
 
 
@@ -53,6 +70,61 @@ def test_agrees_with_pytorch(kind: type, options: dict, expected: list, dtype: t
     assert weight.dtype == dtype
 
 
+@pytest.mark.parametrize("kind, decay, expected", AMSGRAD)
+def test_amsgrad_agrees_with_pytorch_where_gradients_fall(kind: type, decay: float, expected: list) -> None:
+    weight = Parameter(np.array(START))
+    optimizer = kind([weight], lr=0.1, betas=(0.9, 0.5), weight_decay=decay, amsgrad=True)
+    take_steps(optimizer, FALLING)
+    np.testing.assert_allclose(weight.data, expected, rtol=1e-13)
+    plain = Parameter(np.array(START))
+    take_steps(kind([plain], lr=0.1, betas=(0.9, 0.5), weight_decay=decay), FALLING)
+    assert (np.abs(plain.data - weight.data) > 0.05).all()  # without it the last steps are far longer
+
+
+def keras_adam(grads: list[float], lr: float, amsgrad: bool) -> float:
+    """Adam of Keras 3 on one weight, from 0: its formula with plain numbers."""
+    w = m = v = largest = 0.0
+    for t, g in enumerate(grads, 1):
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        largest = max(largest, v) if amsgrad else v
+        w -= lr * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (math.sqrt(largest) + 1e-7)
+    return w
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_keras_adds_eps_to_another_root(amsgrad: bool) -> None:
+    grads = [3e-6, -1e-6, 2e-7, 1e-8]  # so small that eps counts
+    found = {}
+    for keras in (True, False):
+        weight = Parameter(np.zeros(1))
+        take_steps(Adam([weight], lr=0.1, amsgrad=amsgrad, keras=keras, eps=1e-7), grads)
+        found[keras] = weight.data[0]
+    assert found[True] == pytest.approx(keras_adam(grads, 0.1, amsgrad), rel=1e-9)
+    assert abs(found[True]) < 0.6 * abs(found[False])
+    assert Adam([weight], keras=True).eps == 1e-7 and Adam([weight]).eps == 1e-8
+
+
+def test_rmsprop_of_keras() -> None:
+    weight = Parameter(np.array([10.0]))
+    take_steps(RMSprop([weight], lr=0.1, keras=True), [[10.0]])
+    assert weight.data == pytest.approx(9.683772, abs=1e-6)  # the example in the documentation of Keras 3
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_rmsprop_of_keras_with_a_rate_that_changes(momentum: float) -> None:
+    grads, rates = [3e-4, -2e-4, 1e-4, 5.0], [0.1, 0.1, 0.01, 0.001]
+    w = v = b = 0.0
+    for g, lr in zip(grads, rates):
+        v = 0.9 * v + 0.1 * g * g
+        b = momentum * b + lr * g / math.sqrt(v + 1e-7)
+        w -= b
+    weight = Parameter(np.zeros(1))
+    optimizer = RMSprop([weight], momentum=momentum, keras=True)
+    for grad, optimizer.lr in zip(grads, rates):
+        take_steps(optimizer, [[grad]])
+    assert weight.data == pytest.approx(w, rel=1e-9)
+
+
 def test_first_steps_by_hand() -> None:
     weight = Parameter([1.0])
     take_steps(SGD([weight], lr=0.5), [[2.0]])
@@ -64,7 +136,7 @@ def test_first_steps_by_hand() -> None:
     np.testing.assert_allclose(weight.data, [0.9, 1.1, 0.95], rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop])
 def test_pieces_and_shapes_do_not_matter(kind: type) -> None:
     """An array of more than one piece steps like its numbers alone, wherever they stand in it."""
     rng = np.random.default_rng(0)
@@ -96,7 +168,7 @@ def test_many_parameters_step_like_each_alone() -> None:
 
 def test_small_parameters_go_together() -> None:
     sizes = {0: 3, 2: 120_000, 3: 10, 4: 280_000, 5: 1, 6: 0, 7: 131_072}
-    tiles = optim._tiles(sizes)
+    tiles = tiles_of(sizes)
     hits = {index: np.zeros(size, int) for index, size in sizes.items()}
     for tile in tiles:
         assert sum(part.stop - part.start for _, part in tile) <= 131_072
@@ -149,7 +221,7 @@ def test_zero_grad_and_lr_as_an_attribute() -> None:
     assert weight.grad is None
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, RMSprop])
 def test_lr_may_be_a_numpy_number(kind: type) -> None:
     """A float64 of NumPy would, left as it is, make float32 weights step in float64."""
     grads = list(np.random.default_rng(0).standard_normal((3, 1000)))
@@ -159,7 +231,9 @@ def test_lr_may_be_a_numpy_number(kind: type) -> None:
     assert weights[0].data.tobytes() == weights[1].data.tobytes()
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize(
+    "name", ["sgd", "sgd:momentum=0", "adam", "adamw:amsgrad", "rmsprop", "rmsprop:momentum=0.9,keras"]
+)
 def test_state_goes_on_bit_for_bit(name: str) -> None:
     rng = np.random.default_rng(0)
     grads = rng.standard_normal((6, 4, 5)).astype(np.float32)
@@ -214,18 +288,11 @@ def test_bad_arguments() -> None:
         SGD([weight], lr=1, momentum=1.5)
     with pytest.raises(ValueError, match="above 0 for nesterov"):
         SGD([weight], lr=1, nesterov=True)
+    with pytest.raises(ValueError, match=r"RMSprop: alpha \(1.0\) and momentum \(0.0\) must lie in \[0, 1\)"):
+        RMSprop([weight], alpha=1.0)
+    with pytest.raises(ValueError, match=r"RMSprop: .* and eps \(-1\) be at least 0"):
+        RMSprop([weight], eps=-1)
     weight = Parameter(np.ones((2, 3), np.float32).T)
     weight.grad = np.ones((3, 2), np.float32)
     with pytest.raises(ValueError, match="must be contiguous"):
         SGD([weight], lr=1).step()
-
-
-def test_build() -> None:
-    weight = [Parameter([1.0])]
-    adam, adamw, sgd = (optim.build(name, weight, 0.5, 0.25) for name in ("adam", "adamw", "sgd"))
-    assert type(adam) is Adam and type(adamw) is AdamW and isinstance(sgd, SGD) and sgd.momentum == 0.9
-    assert all(made.lr == 0.5 and made.weight_decay == 0.25 for made in (adam, adamw, sgd))
-    with pytest.raises(InputError, match="optimizer 'lion' is unknown; use adam, adamw or sgd"):
-        optim.build("lion", weight, 0.5)
-    with pytest.raises(InputError, match="lr"):
-        optim.build("adam", weight, -0.5)

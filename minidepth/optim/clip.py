@@ -1,0 +1,56 @@
+"""Gradient clipping: no step longer than it should be, in the direction it has.
+
+    norm = sqrt(sum of the squares of all gradients)        g <- g max_norm / (norm + 1e-6) where that makes it shorter
+
+The 1e-6 is PyTorch's. One long step, from one strange batch, can throw away what many short ones have learnt. Source:
+Pascanu, Mikolov and Bengio (2013), arXiv:1211.5063.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from minidepth.nn import Parameter
+from minidepth.ops.cpu.threads import run_tiles, scratch
+from minidepth.optim.optimizer import tiles_of
+
+
+def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float:
+    """Shorten the gradients in place so that all of them together have at most the norm `max_norm`.
+
+    Returns:
+        The norm before. Where it is not finite, the gradients become NaN, and so will the weights.
+
+    Raises:
+        ValueError: `max_norm` is not above 0, or a gradient does not lie in one piece in memory.
+
+    Cost: one read of all gradients, and one more read and write where they are too long; no memory.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"clip_grad_norm_: max_norm is {max_norm}; it must be above 0")
+    grads = [parameter.grad for parameter in params if parameter.grad is not None]
+    for index, grad in enumerate(grads):
+        if not grad.flags.c_contiguous:
+            raise ValueError(f"clip_grad_norm_: gradient {index} ({grad.shape}) must be contiguous in memory")
+    rows = [grad.reshape(-1) for grad in grads]
+    tiles = tiles_of({index: row.size for index, row in enumerate(rows)})
+    squares = np.zeros(len(tiles))  # of each tile, added up in tile order: the same bits on any number of threads
+
+    def add_squares(number: int) -> None:
+        for index, part in tiles[number]:
+            g = rows[index][part]
+            squared = np.multiply(g, g, out=scratch("clip_squared", g.shape, g.dtype))
+            squares[number] += squared.sum(dtype=np.float64)
+
+    def shorten(number: int) -> None:
+        for index, part in tiles[number]:
+            rows[index][part] *= factor
+
+    run_tiles(add_squares, len(tiles), products=False)
+    norm = float(np.sqrt(squares.sum()))
+    factor = max_norm / (norm + 1e-6)
+    if not factor >= 1:  # also where it is NaN
+        run_tiles(shorten, len(tiles), products=False)
+    return norm

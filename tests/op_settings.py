@@ -87,6 +87,22 @@ def _avg_pool2d(rng: np.random.Generator) -> Setting:
     return [rng.standard_normal(shape)], {**options, "count_include_pad": _maybe(rng)}
 
 
+def _adaptive_avg_pool2d(rng: np.random.Generator) -> Setting:
+    return [rng.standard_normal((_size(rng, 1, 2), _size(rng, 1, 3), *_pair(rng, 1, 9)))], {
+        "output_size": _pair(rng, 1, 11) if _maybe(rng) else [1, 1]
+    }
+
+
+def _pixel_shuffle(rng: np.random.Generator) -> Setting:
+    factor = _size(rng, 1, 3)
+    channels = factor**2 * _size(rng, 1, 3)
+    return [rng.standard_normal((_size(rng, 1, 2), channels, *_pair(rng, 1, 4)))], {"upscale_factor": factor}
+
+
+def _unpool_zeros(rng: np.random.Generator) -> Setting:
+    return [rng.standard_normal((_size(rng, 1, 2), _size(rng, 1, 3), *_pair(rng, 1, 4)))], {"stride": _pair(rng, 1, 3)}
+
+
 def _batch_norm(rng: np.random.Generator) -> Setting:
     channels = _size(rng, 1, 4)
     x = 2 + 3 * rng.standard_normal((_size(rng, 2, 3), channels, *_pair(rng, 2, 5)))
@@ -257,6 +273,9 @@ DRAW: dict[str, Draw] = {
     "batch_norm_leaky_relu": _batch_norm_leaky_relu,
     "linear": _linear,
     "dropout": _dropout,
+    "adaptive_avg_pool2d": _adaptive_avg_pool2d,
+    "pixel_shuffle": _pixel_shuffle,
+    "unpool_zeros": _unpool_zeros,
 }
 
 OPERATORS: dict[str, Callable[..., Any]] = {

@@ -105,6 +105,34 @@ def avg_pool2d(x, window, stride, padding=(0, 0), ceil_mode=False, count_include
     return y
 
 
+def adaptive_avg_pool2d(x, size) -> np.ndarray:
+    y = np.empty((*x.shape[:2], *size))
+    for n, c, r, q in np.ndindex(*y.shape):
+        rows = [u for u in range(x.shape[2]) if _touches(u, r, x.shape[2], size[0])]
+        columns = [v for v in range(x.shape[3]) if _touches(v, q, x.shape[3], size[1])]
+        y[n, c, r, q] = math.fsum(x[n, c, u, v] for u in rows for v in columns) / (len(rows) * len(columns))
+    return y
+
+
+def _touches(pixel, part, length, count) -> bool:
+    """Whether a pixel, from `pixel` to `pixel` + 1 out of `length`, overlaps with part number `part` out of `count`."""
+    return pixel * count < (part + 1) * length and (pixel + 1) * count > part * length
+
+
+def pixel_shuffle(x, r) -> np.ndarray:
+    y = np.empty((x.shape[0], x.shape[1] // (r * r), x.shape[2] * r, x.shape[3] * r))
+    for n, c, h, w in np.ndindex(*y.shape):
+        y[n, c, h, w] = x[n, c * r * r + (h % r) * r + w % r, h // r, w // r]
+    return y
+
+
+def unpool_zeros(x, stride) -> np.ndarray:
+    y = np.empty((*x.shape[:2], x.shape[2] * stride[0], x.shape[3] * stride[1]))
+    for n, c, h, w in np.ndindex(*y.shape):
+        y[n, c, h, w] = 0.0 if h % stride[0] or w % stride[1] else x[n, c, h // stride[0], w // stride[1]]
+    return y
+
+
 def batch_norm(x, weight, bias, eps, mean=None, var=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """y, and the mean and the variance (divided by n) of each channel: those given, or those of the batch."""
     channels = x.shape[1]

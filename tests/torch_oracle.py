@@ -40,6 +40,8 @@ def _call(op: str, tensors: list[torch.Tensor], options: dict[str, Any]) -> torc
         return F.interpolate(*tensors, **options)
     if op == "sobel":
         return _sobel(*tensors, **options)
+    if op == "unpool_zeros":
+        return _unpool_zeros(*tensors, **options)
     if op == "dropout":
         return _dropout(*tensors, **options)
     if op in ("max", "min"):
@@ -55,12 +57,21 @@ _FUNCTIONAL = {
     "conv_transpose2d",
     "max_pool2d",
     "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "pixel_shuffle",
     "pad",
     "leaky_relu",
     "relu",
     "relu6",
     "softmax",
 }
+
+
+def _unpool_zeros(x: torch.Tensor, stride: list[int]) -> torch.Tensor:
+    """A transposed convolution of each channel, whose kernel is 1 at the top left."""
+    kernel = torch.zeros(x.shape[1], 1, *stride, dtype=x.dtype)
+    kernel[:, :, 0, 0] = 1
+    return F.conv_transpose2d(x, kernel, stride=tuple(stride), groups=x.shape[1])
 
 
 def _dropout(x: torch.Tensor, p: float, training: bool, rng: int) -> torch.Tensor:

@@ -86,6 +86,14 @@ def rows() -> Iterator[Row]:
         yield from nonlinear("max_pool2d", setting, _with(ops.max_pool2d, options), _distinct(2, 3, 6, 8))
     for setting, options in AVG_POOL2D:
         yield from linear("avg_pool2d", setting, _with(ops.avg_pool2d, options), (2, 3, 6, 7))
+    for size in (1, (2, 3), (5, 9)):
+        yield from linear(
+            "adaptive_avg_pool2d", f"to {size}", _with(ops.adaptive_avg_pool2d, {"output_size": size}), (2, 3, 6, 7)
+        )
+    yield from linear("pixel_shuffle", "by 2", _with(ops.pixel_shuffle, {"upscale_factor": 2}), (2, 8, 3, 4))
+    yield from linear("pixel_shuffle", "by 3", _with(ops.pixel_shuffle, {"upscale_factor": 3}), (1, 9, 2, 5))
+    yield from linear("unpool_zeros", "by 2", ops.unpool_zeros, (2, 3, 4, 5))
+    yield from linear("unpool_zeros", "by (1, 3)", _with(ops.unpool_zeros, {"stride": (1, 3)}), (2, 3, 4, 5))
     for setting, options in INTERPOLATE:
         yield from linear("interpolate", setting, _with(ops.interpolate, options), (2, 3, 4, 5))
     for padding in ("zeros", "replicate", "valid"):

@@ -19,7 +19,11 @@ from minidepth.nn.module import Parameter as Parameter
 from minidepth.nn.module import Sequential as Sequential
 from minidepth.nn.module import watch as watch
 from minidepth.nn.norm_then_act import norm_then_act as norm_then_act
+from minidepth.nn.pools import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from minidepth.nn.pools import AvgPool2d as AvgPool2d
 from minidepth.nn.pools import MaxPool2d as MaxPool2d
+from minidepth.nn.resize import PixelShuffle as PixelShuffle
+from minidepth.nn.resize import SamePad2d as SamePad2d
+from minidepth.nn.resize import UnpoolZeros as UnpoolZeros
 from minidepth.nn.resize import Upsample as Upsample
 from minidepth.nn.resize import ZeroPad2d as ZeroPad2d

@@ -50,3 +50,16 @@ class AvgPool2d(Module):
 
     def extra_repr(self) -> str:
         return settings(self)
+
+
+class AdaptiveAvgPool2d(Module):
+    """The mean of each of `output_size` parts of the picture, which may differ by a pixel; 1 is the mean of all."""
+
+    def __init__(self, output_size: Pair) -> None:
+        self.output_size = pair(output_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.adaptive_avg_pool2d(x, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"

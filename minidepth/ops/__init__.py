@@ -5,6 +5,7 @@ from minidepth.ops.activations import relu as relu
 from minidepth.ops.activations import relu6 as relu6
 from minidepth.ops.activations import sigmoid as sigmoid
 from minidepth.ops.activations import tanh as tanh
+from minidepth.ops.adaptive_avg_pool2d import adaptive_avg_pool2d as adaptive_avg_pool2d
 from minidepth.ops.avg_pool2d import avg_pool2d as avg_pool2d
 from minidepth.ops.batch_norm import batch_norm as batch_norm
 from minidepth.ops.batch_norm_leaky_relu import batch_norm_leaky_relu as batch_norm_leaky_relu
@@ -17,6 +18,7 @@ from minidepth.ops.leaky_relu import leaky_relu as leaky_relu
 from minidepth.ops.linear import linear as linear
 from minidepth.ops.max_pool2d import max_pool2d as max_pool2d
 from minidepth.ops.pad import pad as pad
+from minidepth.ops.pixel_shuffle import pixel_shuffle as pixel_shuffle
 from minidepth.ops.pointwise import abs as abs
 from minidepth.ops.pointwise import clip as clip
 from minidepth.ops.pointwise import exp as exp
@@ -38,3 +40,4 @@ from minidepth.ops.shape import transpose as transpose
 from minidepth.ops.sobel import sobel as sobel
 from minidepth.ops.softmax import log_softmax as log_softmax
 from minidepth.ops.softmax import softmax as softmax
+from minidepth.ops.unpool_zeros import unpool_zeros as unpool_zeros

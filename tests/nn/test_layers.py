@@ -122,12 +122,40 @@ def test_zero_pad() -> None:
     assert repr(nn.ZeroPad2d(3)) == "ZeroPad2d((3, 3, 3, 3))"
 
 
+@pytest.mark.parametrize("size", [(7, 8), (6, 9)])
+def test_same_pad_gives_the_sizes_of_keras(size: tuple[int, int]) -> None:
+    x = picture(1, 2, *size)
+    halved = (1, 2, -(-size[0] // 2), -(-size[1] // 2))
+    for stride, shape in ((1, x.shape), (2, halved)):
+        padded = nn.SamePad2d((3, 2), stride)(x)
+        assert nn.Conv2d(2, 2, (3, 2), stride, rng=0)(padded).shape == shape
+    assert nn.SamePad2d(3, 2)(x).data[0, 0, -1].tolist() == [0] * (size[1] + 1 + size[1] % 2)
+    lowest = nn.SamePad2d(3, 2, value=-np.inf)
+    pooled = nn.Sequential(lowest, nn.MaxPool2d(3, stride=2))(x)
+    assert pooled.shape == halved and np.isfinite(pooled.data).all()
+    assert repr(lowest) == "SamePad2d(kernel_size=(3, 3), stride=(2, 2), value=-inf)"
+
+
+def test_enlarging_layers() -> None:
+    x = picture(1, 4, 3, 5)
+    np.testing.assert_array_equal(nn.PixelShuffle(2)(x).data, ops.pixel_shuffle(x, 2).data)
+    np.testing.assert_array_equal(nn.UnpoolZeros((3, 2))(x).data, ops.unpool_zeros(x, (3, 2)).data)
+    assert nn.UnpoolZeros()(x).shape == (1, 4, 6, 10)
+    assert [repr(nn.PixelShuffle(2)), repr(nn.UnpoolZeros())] == [
+        "PixelShuffle(upscale_factor=2)",
+        "UnpoolZeros(stride=(2, 2))",
+    ]
+
+
 def test_pooling_passes_every_setting_on() -> None:
     x = picture(1, 2, 7, 8)
     pool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True)
     np.testing.assert_array_equal(pool(x).data, ops.max_pool2d(x, 3, 2, 1, 1, True).data)
     mean = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
     np.testing.assert_array_equal(mean(x).data, ops.avg_pool2d(x, 3, 2, 1, False, False).data)
+    parts = nn.AdaptiveAvgPool2d((2, 5))
+    np.testing.assert_array_equal(parts(x).data, ops.adaptive_avg_pool2d(x, (2, 5)).data)
+    assert nn.AdaptiveAvgPool2d(1)(x).shape == (1, 2, 1, 1) and repr(parts) == "AdaptiveAvgPool2d(output_size=(2, 5))"
     assert nn.MaxPool2d(2)(x).shape == nn.AvgPool2d(2)(x).shape == (1, 2, 3, 4)
 
 

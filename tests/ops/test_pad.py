@@ -8,7 +8,8 @@ import reference
 from helpers import assert_linear, assert_same, normal
 
 from minidepth import Tensor
-from minidepth.ops import pad
+from minidepth.ops import conv2d, max_pool2d, pad
+from minidepth.ops.pad import same_padding
 
 # x, pad (last dimension first), the same as (before, after) for each dimension
 SETTINGS = [
@@ -63,3 +64,58 @@ def test_oracle_and_gradient(setting, mode) -> None:
 def test_bad_input(shape, widths, mode, text) -> None:
     with pytest.raises(ValueError, match=text):
         pad(Tensor(np.zeros(shape)), widths, mode)
+
+
+def test_a_large_picture_and_a_single_number() -> None:
+    x = normal(2, 3, 200, 301)
+    assert_same(pad(Tensor(x), (1, 2, 3, 0), value=7.0), np.pad(x, [(0, 0), (0, 0), (3, 0), (1, 2)], constant_values=7))
+    assert_linear(lambda x: pad(x, (1, 2, 3, 0)), x)
+    assert pad(Tensor(3.0), ()).data == 3
+
+
+@pytest.mark.parametrize(
+    "size, kernel_size, stride, expected",
+    [
+        (8, 3, 2, (0, 1)),  # Keras on an even size; padding=1 of PyTorch would be (1, 1)
+        (7, 3, 2, (1, 1)),
+        (8, 3, 1, (1, 1)),
+        (8, 2, 1, (0, 1)),
+        (8, 5, 2, (1, 2)),
+        (9, 5, 2, (2, 2)),
+        (8, 1, 2, (0, 0)),  # the total would be negative
+        (5, 2, 3, (0, 0)),
+        (1, 3, 2, (1, 1)),
+        (224, 7, 2, (2, 3)),
+    ],
+)
+def test_same_padding_by_hand(size, kernel_size, stride, expected) -> None:
+    assert same_padding(size, kernel_size, stride) == expected
+
+
+def test_same_padding_gives_just_enough_results() -> None:
+    for size in range(1, 12):
+        for kernel_size in range(1, 6):
+            for stride in range(1, 5):
+                before, after = same_padding(size, kernel_size, stride)
+                total, results = before + after, -(-size // stride)
+                assert 0 <= after - before <= 1
+                assert (size + total - kernel_size) // stride + 1 == results
+                assert total == 0 or (size + total - 1 - kernel_size) // stride + 1 < results
+
+
+def test_same_padding_in_front_of_a_convolution_and_a_pooling() -> None:
+    """A 3x3 filter on 4x4 pixels with stride 2: TensorFlow's windows begin at 0 and 2, not at -1 and 1."""
+    x = np.arange(16.0).reshape(1, 1, 4, 4)
+    width = same_padding(4, 3, 2)
+    ones = Tensor(np.ones((1, 1, 3, 3)))
+    y = conv2d(pad(Tensor(x), width * 2), ones, stride=2)
+    assert y.data.tolist() == [
+        [[[0 + 1 + 2 + 4 + 5 + 6 + 8 + 9 + 10, 2 + 3 + 6 + 7 + 10 + 11], [8 + 9 + 10 + 12 + 13 + 14, 50]]]
+    ]
+    y = max_pool2d(pad(Tensor(-1 - x), width * 2, value=-np.inf), 3, 2)
+    assert y.data.tolist() == [[[[-1, -3], [-9, -11]]]]
+
+
+def test_same_padding_of_nothing() -> None:
+    with pytest.raises(ValueError, match="same_padding: size 0, kernel_size 3 and stride 2 must be positive"):
+        same_padding(0, 3, 2)

@@ -55,11 +55,11 @@ class Module:
     """Whether this module is being trained; batch-norm is the layer that asks. Change it with `train` and `eval`."""
     _sealed = False
 
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Compute the output; every module writes its own."""
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output: a Tensor, or several for a network with several outputs. Every module writes its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
     # --- what is inside ---------------------------------------------------------------------------------------------

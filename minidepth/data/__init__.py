@@ -4,11 +4,12 @@ Read in this order: sample.py, csv_pairs.py, open.py, resize.py, augment.py, loa
 """
 
 from minidepth.data import augment
+from minidepth.data.input_form import network_input
 from minidepth.data.loader import Loader
 from minidepth.data.open import open_dataset, open_splits
 from minidepth.data.pictures import read_picture
 from minidepth.data.resize import resize_image, resize_sample
-from minidepth.data.sample import MAX_DEPTH_M, Batch, Dataset, Sample, network_input
+from minidepth.data.sample import MAX_DEPTH_M, Batch, Dataset, Sample
 from minidepth.data.split import split_blocks
 
 __all__ = [

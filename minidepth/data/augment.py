@@ -1,34 +1,47 @@
-"""Changes to a sample that a camera in a room could have made: pure functions of (sample, rng).
+"""Changes to a sample that a camera in a room could have made: pure functions of (sample, rng), and their names.
 
-Picture, depth and mask go through one geometry, drawn once. Only `color` leaves the depth alone, and it sees the
-picture before normalisation, as bytes. There is no vertical flip: rooms do not stand on their heads.
+Here are the changes of geometry. Picture, background, depth, labels and mask go through one geometry, drawn once. The
+changes of colour (colors.py) leave all but the pictures alone. `build` makes one function of a text that names several.
 
-`crop` and `zoom` return a smaller sample. The loader resizes once, at the end, from the pixels that were stored.
+`crop`, `zoom`, `center` and `aspect` return a smaller sample. The loader resizes once, at the end, from the pixels that
+were stored. `center` and `aspect` draw nothing: they are how some systems prepare every picture, those of the
+validation too.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from minidepth.data.sample import RGB_MEAN, Sample
+from minidepth.data import colors
+from minidepth.data.colors import color
+from minidepth.data.elastic import elastic
+from minidepth.data.input_form import RGB_MEAN
+from minidepth.data.sample import Sample, change_fields
 from minidepth.errors import InputError
+
+__all__ = ["apply_all", "aspect", "build", "center", "color", "crop", "elastic", "flip", "rotate", "vflip", "zoom"]
 
 Rng = np.random.Generator
 Augment = Callable[[Sample, Rng], Sample]
-
-LUMINANCE = np.array([0.299, 0.587, 0.114])
-FORMS = "flip, crop:SHARE, zoom:LOW-HIGH, rotate:DEGREES, color[:STRENGTH], or none"
 
 
 def flip(sample: Sample, rng: Rng) -> Sample:
     """Left and right exchanged, one time in two."""
     if rng.random() < 0.5:
         return sample
-    return Sample(sample.image[:, ::-1], sample.depth_m[:, ::-1], sample.valid[:, ::-1])
+    return change_fields(sample, lambda a: a[:, ::-1], lambda a: a[:, ::-1])
+
+
+def vflip(sample: Sample, rng: Rng) -> Sample:
+    """Top and bottom exchanged, one time in two. Rooms do not stand on their heads, but source 003 trained so."""
+    if rng.random() < 0.5:
+        return sample
+    return change_fields(sample, lambda a: a[::-1], lambda a: a[::-1])
 
 
 def crop(sample: Sample, rng: Rng, share: float = 0.9) -> Sample:
@@ -41,8 +54,7 @@ def crop(sample: Sample, rng: Rng, share: float = 0.9) -> Sample:
     window_height, window_width = max(1, round(height * share)), max(1, round(width * share))
     top = int(rng.integers(height - window_height + 1))
     left = int(rng.integers(width - window_width + 1))
-    window = (slice(top, top + window_height), slice(left, left + window_width))
-    return Sample(sample.image[window], sample.depth_m[window], sample.valid[window])
+    return window(sample, top, left, window_height, window_width)
 
 
 def zoom(sample: Sample, rng: Rng, low: float = 1.0, high: float = 1.4) -> Sample:
@@ -51,42 +63,102 @@ def zoom(sample: Sample, rng: Rng, low: float = 1.0, high: float = 1.4) -> Sampl
     With u = f X / Z, a picture s times as large is what the same camera sees of the same things at Z / s.
     """
     scale = rng.uniform(low, high)
-    window = crop(sample, rng, 1 / scale)
-    return window._replace(depth_m=window.depth_m / np.float32(scale))
+    closer = crop(sample, rng, 1 / scale)
+    return closer._replace(depth_m=closer.depth_m / np.float32(scale))
+
+
+def center(sample: Sample, rng: Rng, share: float = 0.9) -> Sample:
+    """The window of `share` of the height and of the width in the middle; nothing is drawn."""
+    height, width = sample.valid.shape
+    return middle(sample, max(1, round(height * share)), max(1, round(width * share)))
+
+
+def aspect(sample: Sample, rng: Rng, height: float = 1, width: float = 1) -> Sample:
+    """The largest window in the middle whose height and width are as `height` to `width`; nothing is drawn."""
+    here_height, here_width = sample.valid.shape
+    scale = min(here_height / height, here_width / width)
+    return middle(sample, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def middle(sample: Sample, height: int, width: int) -> Sample:
+    """The window of this size in the middle."""
+    whole_height, whole_width = sample.valid.shape
+    return window(sample, (whole_height - height) // 2, (whole_width - width) // 2, height, width)
+
+
+def window(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
+    """A part of the sample."""
+    part = (slice(top, top + height), slice(left, left + width))
+    return change_fields(sample, lambda a: a[part], lambda a: a[part])
 
 
 def rotate(sample: Sample, rng: Rng, degrees: float = 5.0) -> Sample:
-    """Turned about the centre by an angle from -degrees to +degrees; depth by nearest pixel, the empty corners invalid.
+    """Turned about the centre by an angle from -degrees to +degrees; numbers by nearest pixel, empty corners invalid.
 
     Turning a camera about its optical axis changes no depth. The corners of the picture get the mean colour, which
     becomes 0 when normalised, as the padding of a convolution is.
     """
     angle = rng.uniform(-degrees, degrees)
     mean_color = tuple(int(round(255 * float(mean))) for mean in RGB_MEAN)
-    image = Image.fromarray(sample.image).rotate(angle, Image.Resampling.BILINEAR, fillcolor=mean_color)
-    depth = Image.fromarray(sample.depth_m).rotate(angle, Image.Resampling.NEAREST, fillcolor=0)
-    depth_m = np.asarray(depth)
-    return Sample(np.asarray(image), depth_m, depth_m > 0)  # depth is 0 where a sample is invalid, and in the corners
+
+    def turned(array: np.ndarray, resampling: Image.Resampling, fill: float | tuple[int, ...] = 0) -> np.ndarray:
+        return np.asarray(Image.fromarray(array).rotate(angle, resampling, fillcolor=fill))
+
+    def numbers(array: np.ndarray) -> np.ndarray:
+        as_bytes = array.view(np.uint8) if array.dtype == bool else array
+        return turned(as_bytes, Image.Resampling.NEAREST).view(array.dtype)
+
+    return change_fields(
+        sample,
+        pictures=lambda image: turned(image, Image.Resampling.BILINEAR, mean_color),
+        numbers=numbers,
+        mask=lambda mask: np.clip(turned(mask, Image.Resampling.BILINEAR), 0, 1),
+    )
 
 
-def color(sample: Sample, rng: Rng, strength: float = 0.2) -> Sample:
-    """Brightness, contrast and saturation each times 1 - strength to 1 + strength, each channel by half as much.
+class Limit(NamedTuple):
+    """An argument of a step: its name, and the least and greatest value that it may have."""
 
-    All of these are affine in (r, g, b), so they make one matrix and one offset, and one pass over the picture:
+    name: str
+    least: float
+    greatest: float
 
-        saturation    x <- s x + (1 - s) luminance(x)
-        contrast      x <- c x + (1 - c) mean luminance of the picture
-        brightness    x <- b x, with one b for each channel
-    """
-    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
-    gains = brightness * rng.uniform(1 - strength / 2, 1 + strength / 2, 3)
-    mean = float(LUMINANCE @ sample.image[::4, ::4].mean((0, 1)))  # every 16th pixel is enough for a mean
-    matrix = saturation * np.eye(3) + (1 - saturation) * LUMINANCE  # every row of the second part is LUMINANCE
-    matrix = gains[:, None] * contrast * matrix
-    offset = gains * (1 - contrast) * mean
-    rows = np.column_stack([matrix, offset]).ravel().tolist()
-    image = Image.fromarray(sample.image).convert("RGB", rows)  # rounds, and clips to 0..255
-    return sample._replace(image=np.asarray(image))
+
+class Step(NamedTuple):
+    """What a name in an augmentation text stands for."""
+
+    change: Callable[..., Sample]
+    form: str
+    """How it is written, for the help."""
+    limits: tuple[Limit, ...] = ()
+    needs_value: bool = False
+
+
+STEPS = {
+    "flip": Step(flip, "flip"),
+    "vflip": Step(vflip, "vflip"),
+    "crop": Step(crop, "crop:SHARE", (Limit("share", 0.1, 1),), True),
+    "zoom": Step(zoom, "zoom:LOW-HIGH", (Limit("low", 1, 10), Limit("high", 1, 10)), True),
+    "rotate": Step(rotate, "rotate:DEGREES", (Limit("degrees", 0, 45),), True),
+    "elastic": Step(elastic, "elastic:PIXELS", (Limit("strength", 0, 100),), True),
+    "center": Step(center, "center:SHARE", (Limit("share", 0.1, 1),), True),
+    "aspect": Step(aspect, "aspect:HEIGHT-WIDTH", (Limit("height", 1, 1e4), Limit("width", 1, 1e4)), True),
+    "color": Step(color, "color[:STRENGTH]", (Limit("strength", 0, 1),)),
+    "jitter": Step(colors.jitter, "jitter[:STRENGTH]", (Limit("strength", 0, 1),)),
+    "brightness": Step(
+        colors.brightness_contrast,
+        "brightness[:BRIGHTNESS-CONTRAST]",
+        (Limit("brightness", 0, 1), Limit("contrast", 0, 1)),
+    ),
+    "hsv": Step(
+        colors.hsv,
+        "hsv[:HUE-SATURATION-VALUE]",
+        (Limit("hue", 0, 90), Limit("saturation", 0, 255), Limit("value", 0, 255)),
+    ),
+    "lighting": Step(colors.lighting, "lighting[:STRENGTH]", (Limit("strength", 0, 1),)),
+    "permute": Step(colors.permute, "permute"),
+}
+FORMS = ", ".join(step.form for step in STEPS.values()) + ", or none"
 
 
 def build(text: str) -> Augment:
@@ -114,19 +186,17 @@ def apply_all(steps: tuple[Augment, ...]) -> Augment:
 def parse(part: str, text: str) -> Augment:
     """The function behind one part of an augmentation text."""
     name, _, value = part.partition(":")
-    if name == "flip" and not value:
-        return flip
-    if name == "crop" and value:
-        return functools.partial(crop, share=number(value, 0.1, 1, part))
-    if name == "zoom" and value:
-        low, _, high = value.rpartition("-")
-        least = number(low, 1, 10, part) if low else 1.0
-        return functools.partial(zoom, low=least, high=number(high, least, 10, part))
-    if name == "rotate" and value:
-        return functools.partial(rotate, degrees=number(value, 0, 45, part))
-    if name == "color":
-        return functools.partial(color, strength=number(value, 0, 1, part)) if value else color
-    raise InputError(f"augment {text!r}: cannot use {part!r}; known: {FORMS}, separated by commas")
+    step = STEPS.get(name)
+    values = value.split("-") if value else []
+    if name == "zoom" and len(values) == 1:
+        values = ["1", *values]  # zoom:1.4 is zoom:1-1.4
+    wanted = (len(step.limits),) if step and step.needs_value else (0, len(step.limits)) if step else ()
+    if step is None or len(values) not in wanted:
+        raise InputError(f"augment {text!r}: cannot use {part!r}; known: {FORMS}, separated by commas")
+    given = {limit.name: number(v, limit.least, limit.greatest, part) for limit, v in zip(step.limits, values)}
+    if name == "zoom":
+        number(values[1], given["low"], 10, part)
+    return functools.partial(step.change, **given) if given else step.change
 
 
 def number(text: str, low: float, high: float, part: str) -> float:

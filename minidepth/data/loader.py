@@ -15,8 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from minidepth.data.augment import Augment
+from minidepth.data.input_form import check_form, network_input
 from minidepth.data.resize import Size, resize_sample
-from minidepth.data.sample import Batch, Dataset, Sample, network_input
+from minidepth.data.sample import Batch, Dataset, Sample
 from minidepth.errors import DataError, InputError
 
 
@@ -33,6 +34,7 @@ class Loader:
         workers: threads that read; 0 reads in the caller's thread. Each has one batch in hand, and one more waits.
         drop_last: leave out a last batch that is not full.
         indices: the samples to use, such as one part of `split_blocks`; None uses all.
+        input_form: how pictures become numbers, see input_form.py.
 
     Raises:
         InputError: no batch would come: no data, or a batch larger than the data with `drop_last`.
@@ -50,7 +52,9 @@ class Loader:
         workers: int = 2,
         drop_last: bool = False,
         indices: Sequence[int] | np.ndarray | None = None,
+        input_form: str = "imagenet",
     ) -> None:
+        check_form(input_form)
         self.indices = np.arange(len(dataset)) if indices is None else np.asarray(indices, np.int64)
         if batch_size < 1 or workers < 0:
             raise InputError(f"loader: batch_size {batch_size} must be at least 1, workers {workers} at least 0")
@@ -65,6 +69,7 @@ class Loader:
             )
         self.dataset, self.batch_size, self.size, self.augment = dataset, batch_size, size, augment
         self.seed, self.shuffle, self.workers, self.drop_last = seed, shuffle, workers, drop_last
+        self.input_form = input_form
         self.waited_s = 0.0
         """Seconds that the consumer has waited for batches so far, all epochs together. Near 0: the data keep up."""
         self._next_epoch = 0
@@ -116,11 +121,7 @@ class Loader:
                 f"{self.dataset.source(int(numbers[odd]))}: its size {samples[odd].valid.shape} differs from"
                 f" {first} of {self.dataset.source(int(numbers[0]))}; give one size for all pictures"
             )
-        return Batch(
-            np.stack([network_input(sample.image) for sample in samples]),
-            np.stack([sample.depth_m[None] for sample in samples]),
-            np.stack([sample.valid[None] for sample in samples]),
-        )
+        return stack(samples, self.input_form)
 
     def _make_sample(self, i: int, epoch: int) -> Sample:
         sample = self.dataset[i]
@@ -129,3 +130,22 @@ class Loader:
             # + 1: to NumPy the seeds (seed, epoch) of the order and (seed, epoch, 0) are the same
             sample = self.augment(sample, np.random.default_rng((self.seed, epoch, i + 1)))
         return resize_sample(sample, size)
+
+
+def stack(samples: Sequence[Sample], input_form: str = "imagenet") -> Batch:
+    """The batch of samples of one size, with the fields that the first one has."""
+
+    def maps(field: str) -> np.ndarray | None:
+        """(N, 1, H, W), or None where there is no such field."""
+        arrays = [getattr(sample, field) for sample in samples]
+        return None if arrays[0] is None else np.stack([array[None] for array in arrays])
+
+    backgrounds = [sample.background for sample in samples if sample.background is not None]
+    return Batch(
+        np.stack([network_input(sample.image, input_form) for sample in samples]),
+        np.stack([sample.depth_m[None] for sample in samples]),
+        np.stack([sample.valid[None] for sample in samples]),
+        maps("labels"),
+        maps("mask"),
+        np.stack([network_input(image, input_form, background=True) for image in backgrounds]) if backgrounds else None,
+    )

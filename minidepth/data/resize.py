@@ -3,8 +3,9 @@
 Pictures are filtered: bilinear with antialiasing, as a camera with fewer pixels would see it. Depth is not: each new
 pixel takes the value of the old pixel under its centre. Averaging over the edge of a table gives a distance at which
 there is nothing, and averaging over a hole gives a distance too short; nearest keeps every number one that was
-measured, and needs no special case for the mask. The price is a little aliasing, which a loss over thousands of pixels
-does not see.
+measured, and needs no special case for what is valid. The price is a little aliasing, which a loss over thousands of
+pixels does not see. Labels are treated as depth is, since class numbers have no mean; a mask is a share of the pixel
+and is filtered as pictures are.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from minidepth.data.sample import Sample
+from minidepth.data.sample import Sample, change_fields
 
 Size = tuple[int, int]
 
@@ -22,10 +23,11 @@ def resize_sample(sample: Sample, size: Size) -> Sample:
     if sample.valid.shape == tuple(size):
         return sample
     rows, columns = nearest_pixels(sample.valid.shape, size)
-    return Sample(
-        resize_image(sample.image, size),
-        sample.depth_m[rows[:, None], columns],
-        sample.valid[rows[:, None], columns],
+    return change_fields(
+        sample,
+        pictures=lambda image: resize_image(image, size),
+        numbers=lambda array: array[rows[:, None], columns],
+        mask=lambda mask: resize_mask(mask, size),
     )
 
 
@@ -35,6 +37,13 @@ def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
     if image.shape[:2] == (height, width):
         return image
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def resize_mask(mask: np.ndarray, size: Size) -> np.ndarray:
+    """float32 (H, W) from 0 to 1 -> float32 (height, width), bilinear, antialiased when it shrinks."""
+    height, width = size
+    small = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
+    return np.clip(small, 0, 1)  # sums of weights may miss 1 by a rounding error
 
 
 def nearest_pixels(old_size: Size, new_size: Size) -> tuple[np.ndarray, np.ndarray]:

@@ -4,16 +4,22 @@ import pytest
 from minidepth.data import Sample, augment, resize_sample
 from minidepth.errors import InputError
 
-TEXTS = ["flip", "crop:0.8", "zoom:1-1.5", "rotate:10", "color", "flip,rotate:5,zoom:1.3,color:0.3", "none"]
+GEOMETRY = ["flip", "vflip", "crop:0.7", "rotate:15", "elastic:3", "flip,rotate:5,crop:0.9"]
+DRAWS = [*GEOMETRY, "zoom:1-1.5", "color", "jitter", "brightness", "hsv", "lighting:0.5", "permute"]
+TEXTS = [*DRAWS, "flip,rotate:5,zoom:1.3,color:0.3", "center:0.8", "aspect:1-1", "none"]
 
 
 def ramp(height=48, width=64):
-    """A sample whose picture shows its own depth, 1 + red / 50 metres, with a block of holes."""
+    """A sample with every field. Its picture shows its own depth, 1 + red / 50 metres, with a block of holes; labels,
+    mask and background follow from the same ramp.
+    """
     y, x = np.mgrid[:height, :width]
     value = x + 2 * y
     valid = ~((x > 20) & (x < 30) & (y > 10) & (y < 20))
     depth_m = np.where(valid, 1 + value / 50, 0).astype(np.float32)
-    return Sample(np.stack([value, value, value], -1).astype(np.uint8), depth_m, valid)
+    image = np.stack([value, 200 - value, value // 2], -1).astype(np.uint8)
+    mask = (value / 160).astype(np.float32)
+    return Sample(image, depth_m, valid, (value // 32).astype(np.uint8), mask, 255 - image)
 
 
 def generator(seed=0):
@@ -31,40 +37,62 @@ def test_pure_functions_of_sample_and_generator(text):
     for a, b in zip(sample, kept):
         np.testing.assert_array_equal(a, b)
     differs = any(a.shape != b.shape or (a != b).any() for other in others for a, b in zip(first, other))
-    assert differs == (text != "none")
+    assert differs == (text not in ("center:0.8", "aspect:1-1", "none"))
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_types_and_the_zero_at_invalid_pixels_stay(text):
     for seed in range(5):
-        image, depth_m, valid = augment.build(text)(ramp(), generator(seed))
-        assert (image.dtype, depth_m.dtype, valid.dtype) == (np.uint8, np.float32, bool)
-        assert image.shape[:2] == depth_m.shape == valid.shape
+        changed = augment.build(text)(ramp(), generator(seed))
+        image, depth_m, valid, *_ = changed
+        types = (np.uint8, np.float32, bool, np.uint8, np.float32, np.uint8)
+        assert tuple(array.dtype for array in changed) == types
+        assert all(array.shape[:2] == valid.shape for array in changed)
+        assert changed.mask.min() >= 0 and changed.mask.max() <= 1
         assert (depth_m[~valid] == 0).all() and (depth_m[valid] > 0).all() and not valid.all()
 
 
-@pytest.mark.parametrize("text", ["flip", "crop:0.7", "rotate:15", "flip,rotate:5,crop:0.9"])
-def test_picture_and_depth_share_the_geometry(text):
+@pytest.mark.parametrize("text", [*GEOMETRY, "center:0.8", "aspect:3-1"])
+def test_all_fields_share_the_geometry(text):
     for seed in range(5):
-        image, depth_m, valid = augment.build(text)(ramp(), generator(seed))
-        error_m = np.abs(1 + image[..., 0] / 50.0 - depth_m)
+        image, depth_m, valid, labels, mask, background = augment.build(text)(ramp(), generator(seed))
+        value = image[..., 0].astype(float)
         near_edge = ~valid  # pixels beside the corners of a rotation mix with the fill
         for axis in (0, 1):
             near_edge = near_edge | np.roll(near_edge, 1, axis) | np.roll(near_edge, -1, axis)
         near_edge[[0, -1]] = near_edge[:, [0, -1]] = True
-        assert error_m[~near_edge].max() <= 0.06  # one pixel and a half of the ramp
+        inner, pixel = ~near_edge, 1.5 * 2  # a pixel and a half of the ramp
+        assert inner.mean() > 0.2
+        assert np.abs((depth_m - 1) * 50 - value)[inner].max() <= pixel
+        assert np.abs(mask * 160 - value)[inner].max() <= pixel
+        assert np.abs(255 - background[..., 0].astype(float) - value)[inner].max() <= 2  # both were rounded
+        # a label may only differ from the ramp's where the ramp is at the step from one label to the next
+        assert (labels == value // 32)[inner & (value % 32 > pixel) & (value % 32 < 32 - pixel)].all()
 
 
-def test_flip_mirrors_all_three_about_half_of_the_time():
+def test_samples_of_depth_alone_stay_so():
+    plain = Sample(*ramp()[:3])
+    for text in TEXTS:
+        assert augment.build(text)(plain, generator(1))[3:] == (None, None, None)
+
+
+@pytest.mark.parametrize("change, mirrored", [("flip", np.s_[:, ::-1]), ("vflip", np.s_[::-1])])
+def test_a_flip_mirrors_every_field_about_half_of_the_time(change, mirrored):
     sample, flipped = ramp(), 0
     for seed in range(200):
-        image, depth_m, valid = augment.flip(sample, generator(seed))
-        if (image != sample.image).any():
+        changed = augment.build(change)(sample, generator(seed))
+        if (changed.image != sample.image).any():
             flipped += 1
-            np.testing.assert_array_equal(image, sample.image[:, ::-1])
-            np.testing.assert_array_equal(depth_m, sample.depth_m[:, ::-1])
-            np.testing.assert_array_equal(valid, sample.valid[:, ::-1])
+            for before, after in zip(sample, changed):
+                np.testing.assert_array_equal(after, before[mirrored])
     assert 70 < flipped < 130
+
+
+def test_center_and_aspect_take_the_middle():
+    sample = ramp(48, 64)
+    np.testing.assert_array_equal(augment.center(sample, generator(), 0.5).depth_m, sample.depth_m[12:36, 16:48])
+    np.testing.assert_array_equal(augment.aspect(sample, generator(), 1, 1).depth_m, sample.depth_m[:, 8:56])
+    np.testing.assert_array_equal(augment.aspect(sample, generator(), 120, 320).mask, sample.mask[12:36])
 
 
 def test_crop_takes_a_window_and_leaves_depth():
@@ -85,7 +113,7 @@ def test_crop_takes_a_window_and_leaves_depth():
 def test_zoom_divides_depth_by_the_scale():
     sample = ramp()
     zoomed = augment.zoom(sample, generator(), 1.6, 1.6)
-    assert zoomed.valid.shape == (30, 40)
+    assert zoomed.valid.shape == zoomed.labels.shape == zoomed.mask.shape == (30, 40)
     expected = (1 + zoomed.image[..., 0] / 50) / 1.6
     np.testing.assert_allclose(zoomed.depth_m[zoomed.valid], expected[zoomed.valid], rtol=1e-5)
 
@@ -112,39 +140,6 @@ def test_rotation_marks_the_corners_invalid_and_fills_them_with_the_mean_colour(
     assert turned.valid[10:30, 20:40].all() and 0.7 < turned.valid.mean() < 0.95
 
 
-def test_colour_changes_the_picture_only():
-    sample = ramp()
-    changed = augment.color(sample, generator())
-    assert (changed.image != sample.image).any()
-    assert changed.depth_m is sample.depth_m and changed.valid is sample.valid
-
-
-def test_colour_is_the_three_steps_of_its_formula():
-    rng = np.random.default_rng(3)
-    image = np.repeat(np.repeat(rng.integers(60, 180, (6, 8, 3), np.uint8), 4, 0), 4, 1)
-    sample = ramp(24, 32)._replace(image=image)
-    changed = augment.color(sample, generator(7), 0.2)
-    draws = generator(7)
-    brightness, contrast, saturation = draws.uniform(0.8, 1.2, 3)
-    channels = draws.uniform(0.9, 1.1, 3)
-
-    def luminance(x):
-        return x[..., 0] * 0.299 + x[..., 1] * 0.587 + x[..., 2] * 0.114
-
-    x = image.astype(np.float64)
-    mean = luminance(x).mean()
-    x = saturation * x + (1 - saturation) * luminance(x)[..., None]
-    x = contrast * x + (1 - contrast) * mean
-    x = brightness * channels * x
-    assert np.abs(changed.image - x.clip(0, 255)).max() <= 0.51
-
-
-def test_colour_clips_and_never_wraps():
-    white = ramp()._replace(image=np.full((48, 64, 3), 250, np.uint8))
-    for seed in range(20):
-        assert augment.color(white, generator(seed), 0.3).image.min() > 120
-
-
 def test_steps_are_applied_from_left_to_right():
     sample = ramp()
     both = augment.build("rotate:8, crop:0.5")(sample, generator(2))
@@ -161,7 +156,7 @@ def test_zoom_with_one_number_starts_at_one():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("flop", "augment 'flop': cannot use 'flop'; known: flip, crop:SHARE"),
+        ("flop", "augment 'flop': cannot use 'flop'; known: flip, vflip, crop:SHARE"),
         ("flip,,color", "cannot use ''"),
         ("flip:2", "cannot use 'flip:2'"),
         ("zoom", "cannot use 'zoom'"),
@@ -171,6 +166,13 @@ def test_zoom_with_one_number_starts_at_one():
         ("crop:0", "0 must be from 0.1 to 1"),
         ("rotate:nan", "nan must be from 0 to 45"),
         ("color:2", "2 must be from 0 to 1"),
+        ("hsv:10", "cannot use 'hsv:10'"),
+        ("hsv:100-0-0", "100 must be from 0 to 90"),
+        ("brightness:0.2-2", "2 must be from 0 to 1"),
+        ("aspect:1", "cannot use 'aspect:1'; known: .*aspect:HEIGHT-WIDTH"),
+        ("aspect:0-1", "0 must be from 1 to 10000"),
+        ("elastic", "cannot use 'elastic'"),
+        ("permute:1", "cannot use 'permute:1'"),
     ],
 )
 def test_bad_texts(text, message):

@@ -45,6 +45,39 @@ def test_batches_hold_normalised_pictures_metres_and_masks():
     np.testing.assert_array_equal(batch.image[1], network_input(dataset[3].image))
 
 
+class Everything(Numbered):
+    """Samples with all fields, each a function of the pixel."""
+
+    def __getitem__(self, i):
+        sample = super().__getitem__(i)
+        labels = (sample.image[..., 0] % 3).astype(np.uint8)
+        mask = (sample.image[..., 1] / 255).astype(np.float32)
+        return sample._replace(labels=labels, mask=mask, background=255 - sample.image)
+
+
+def test_batches_hold_every_field_that_is_there():
+    dataset = Everything(3)
+    batch = next(Loader(dataset, 3, shuffle=False, input_form="unit").epoch(0))
+    assert batch.labels.shape == batch.mask.shape == (3, 1, 6, 8) and batch.background.shape == (3, 3, 6, 8)
+    assert (batch.labels.dtype, batch.mask.dtype, batch.background.dtype) == (np.uint8, np.float32, np.float32)
+    np.testing.assert_array_equal(batch.labels[2, 0], dataset[2].labels)
+    np.testing.assert_array_equal(batch.mask[1, 0], dataset[1].mask)
+    np.testing.assert_allclose(batch.background, 1 - batch.image, atol=1e-6)
+    assert Loader(Numbered(1), 1)._make_batch(np.arange(1), 0)[3:] == (None, None, None)
+
+
+def test_a_background_is_scaled_as_a_background():
+    dataset = Everything(2)
+    batch = next(Loader(dataset, 2, shuffle=False, input_form="modest").epoch(0))
+    np.testing.assert_array_equal(batch.image[1], network_input(dataset[1].image, "modest"))
+    np.testing.assert_array_equal(batch.background[1], network_input(dataset[1].background, "modest", background=True))
+
+
+def test_an_unknown_input_form_is_refused_at_once():
+    with pytest.raises(InputError, match="input 'units': unknown; .*did you mean unit"):
+        Loader(Numbered(1), 1, input_form="units")
+
+
 def test_every_epoch_has_its_own_order_and_repeats_it():
     loader = Loader(Numbered(20), 4, seed=3)
     first, second, again = (numbers(loader.epoch(e)) for e in (0, 1, 0))
@@ -75,7 +108,7 @@ def test_the_number_of_workers_cannot_be_seen():
     change = augment.build("flip,rotate:10,zoom:1-1.4,color")
     results = []
     for workers in (0, 1, 2, 5):
-        loader = Loader(Numbered(13, (24, 32)), 3, size=(16, 20), augment=change, seed=1, workers=workers)
+        loader = Loader(Everything(13, (24, 32)), 3, size=(16, 20), augment=change, seed=1, workers=workers)
         results.append([array for e in (0, 1) for batch in loader.epoch(e) for array in batch])
     for other in results[1:]:
         assert len(other) == len(results[0])

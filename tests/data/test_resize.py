@@ -54,3 +54,18 @@ def test_shrinking_a_picture_averages():
 def test_the_same_size_is_left_alone():
     sample = ramp(6, 8)
     assert resize_sample(sample, (6, 8)) is sample
+
+
+def test_labels_keep_their_classes_and_a_mask_is_averaged():
+    y, x = np.mgrid[:8, :8]
+    labels = np.where(x < 4, 0, 2).astype(np.uint8)
+    mask = ((x + y) % 2).astype(np.float32)
+    background = np.full((8, 8, 3), 90, np.uint8)
+    sample = ramp(8, 8)._replace(labels=labels, mask=mask, background=background)
+    small = resize_sample(sample, (4, 6))
+    assert small.labels.dtype == np.uint8 and small.mask.dtype == np.float32
+    assert small.labels.tolist() == [[0, 0, 0, 2, 2, 2]] * 4
+    assert small.background.shape == (4, 6, 3) and (small.background == 90).all()
+    assert np.abs(small.mask - 0.5).max() < 0.25  # a chessboard finer than the new pixels is grey
+    large = resize_sample(sample, (31, 33))
+    assert set(np.unique(large.labels)) == {0, 2} and 0 <= large.mask.min() and large.mask.max() <= 1

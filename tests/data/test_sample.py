@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minidepth.data.sample import make_sample, network_input, valid_depth
+from minidepth.data.sample import Sample, change_fields, make_sample, valid_depth
 from minidepth.errors import DataError
 
 IMAGE = np.zeros((2, 3, 3), np.uint8)
@@ -49,11 +49,19 @@ def test_no_valid_pixel_is_an_error_that_says_what_was_found(value, found):
         make_sample(IMAGE, np.full((2, 3), value, np.float32), "a.png")
 
 
-def test_network_input_by_hand():
-    image = np.zeros((1, 2, 3), np.uint8)
-    image[0, 1] = (255, 128, 10)
-    x = network_input(image)
-    assert x.shape == (3, 1, 2) and x.dtype == np.float32 and x.flags.c_contiguous
-    expected = [(1 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (10 / 255 - 0.406) / 0.225]
-    np.testing.assert_allclose(x[:, 0, 1], expected, rtol=1e-5)
-    np.testing.assert_allclose(x[:, 0, 0], [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225], rtol=1e-5)
+def test_another_greatest_depth():
+    depth_m = np.array([[1, 60, 0], [80, 81, 10]], np.float32)
+    sample = make_sample(IMAGE, depth_m, "here", 80)
+    assert sample.valid.tolist() == [[True, True, False], [True, False, True]]
+    assert sample.depth_m.tolist() == [[1, 60, 0], [80, 0, 10]]
+    with pytest.raises(DataError, match=r"found 90 to 90 m; valid is above 0 and at most 80 m"):
+        make_sample(IMAGE, np.full((2, 3), 90, np.float32), "here", 80)
+
+
+def test_a_change_of_fields_takes_each_field_by_its_kind():
+    tags = dict(depth_m=1.0, valid=True, labels=2, mask=0.5, background=4)
+    sample = Sample(np.zeros(1), *(np.array([value]) for value in tags.values()))
+    changed = change_fields(sample, lambda a: a + 100, lambda a: a * 3, lambda a: a - 7)
+    assert [float(array[0]) for array in changed] == [100, 3, 3, 6, -6.5, 104]
+    assert change_fields(sample, lambda a: a + 100, lambda a: a * 3).mask[0] == 1.5
+    assert change_fields(Sample(*sample[:3]), lambda a: a, lambda a: a)[3:] == (None, None, None)

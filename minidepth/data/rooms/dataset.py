@@ -10,7 +10,7 @@ import numpy as np
 from minidepth.data.rooms.cache import cache_folder, read_frames, renderer_version, write_frames
 from minidepth.data.rooms.view import check_size
 from minidepth.data.rooms.workers import Settings, render_frames, stored_frame
-from minidepth.data.sample import Sample
+from minidepth.data.sample import MAX_DEPTH_M, Sample
 from minidepth.errors import InputError
 
 SPLITS = ("train", "test")
@@ -32,6 +32,9 @@ class RoomsDataset:
 
     Depth is rounded to whole millimetres, cached or not; `render` gives it exactly.
     """
+
+    targets: tuple[str, ...] = ("depth",)
+    max_depth_m: float = MAX_DEPTH_M
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 text    :=  name [ ":" option { "," option } ]
 option  :=  word            a switch, on when it is there
          |  word "=" number
+         |  word "=" word
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from minidepth.errors import InputError
 
 Kinds = Mapping[str, type]
-"""Option -> bool for a switch, int for a whole number, float for any number."""
+"""Option -> bool for a switch, int for a whole number, float for any number, str for a word."""
 
 
 def parse(what: str, text: str, known: Mapping[str, Kinds]) -> tuple[str, dict[str, Any]]:
@@ -47,21 +48,23 @@ def parse(what: str, text: str, known: Mapping[str, Kinds]) -> tuple[str, dict[s
     return name, options
 
 
-def value(text: str, kind: type) -> float | int | None:
-    """The number in `text`, or None where it is not one of this kind."""
+def value(text: str, kind: type) -> float | int | str | None:
+    """The number or word in `text`, or None where it is not one of this kind."""
+    if kind is str:
+        return text or None
     try:
         number = float(text)
     except ValueError:
         return None
     if kind is bool or not math.isfinite(number) or (kind is int and not number.is_integer()):
         return None
-    return kind(number)
+    return int(number) if kind is int else number
 
 
 def shown(item: tuple[str, type]) -> str:
     """An option as it is to be typed."""
     option, kind = item
-    return {bool: option, int: f"{option}=N", float: f"{option}=X"}[kind]
+    return {bool: option, int: f"{option}=N", float: f"{option}=X", str: f"{option}=NAME"}[kind]
 
 
 def closest(word: str, words: Iterable[str]) -> str:

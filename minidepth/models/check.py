@@ -20,9 +20,9 @@ def check_picture(network: str, x: Tensor, channels: int, multiple: int = 1, nam
     height, width = x.shape[2:]
     if height % multiple or width % multiple or not height * width:
         fits = [max(1, round(side / multiple)) * multiple for side in (height, width)]
+        wanted = f"multiples of {multiple}, such as {fits[0]}x{fits[1]}" if multiple > 1 else "at least 1"
         raise InputError(
-            f"{network}: a picture of {height}x{width} (height x width) does not fit; both must be multiples of "
-            f"{multiple}, such as {fits[0]}x{fits[1]}"
+            f"{network}: a picture of {height}x{width} (height x width) does not fit; both must be {wanted}"
         )
 
 

@@ -36,16 +36,17 @@ from minidepth.nn import (
     ReLU,
     Sequential,
     Upsample,
+    ZeroPad2d,
     norm_then_act,
 )
 from minidepth.nn.init import Rng
 
 _CHOICES = {
     "padding": ("same", "valid"),
-    "up": ("transposed", "bilinear", "nearest"),
+    "up": ("transposed", "bilinear", "nearest", "nearest-2x2"),
     "norm": (None, "batch"),
     "activation": ("relu", "leaky_relu"),
-    "init": ("he", "pytorch"),
+    "init": ("he", "pytorch", "glorot"),
 }
 
 
@@ -59,10 +60,11 @@ class UNet(Module):
         padding: ``"same"`` keeps the size; H and W must be multiples of ``2**depth``. ``"valid"`` is the paper's: no
             padding, the skip connections are cropped, and for depth 4 the output is 184 pixels smaller than the input.
         up: ``"transposed"`` is the paper's 2x2 up-convolution. ``"bilinear"`` and ``"nearest"`` are a 1x1 convolution,
-            which halves the channels, and then a fixed enlargement.
+            which halves the channels, and then a fixed enlargement. ``"nearest-2x2"`` enlarges and then convolves
+            2x2: as many parameters as the paper's, but neighbours share their filters.
         norm: ``"batch"`` puts batch-norm after every 3x3 convolution, which then needs no bias.
         activation: ``"relu"``, or ``"leaky_relu"`` with `negative_slope`.
-        init: ``"he"`` (the paper's) or ``"pytorch"``, see nn/init.py.
+        init: ``"he"`` (the paper's), ``"pytorch"`` or ``"glorot"``, see nn/init.py.
         rng: the generator, or seed, that the first weights are drawn from.
         recompute: keep less for backward and compute each level once more there: the same gradients, from less memory
             in more time.
@@ -147,16 +149,25 @@ class UNet(Module):
 
 
 class DoubleConv(Module):
-    """Twice: 3x3 convolution, norm if there is one, activation."""
+    """Twice: 3x3 convolution, norm if there is one, activation. `middle` is the channels between the two."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, act: Module, padding: int, norm: str | None, init: str, rng: Rng
+        self,
+        in_channels: int,
+        out_channels: int,
+        act: Module,
+        padding: int,
+        norm: str | None,
+        init: str,
+        rng: Rng,
+        middle: int | None = None,
     ) -> None:
         rng = np.random.default_rng(rng)
+        middle = out_channels if middle is None else middle
         bias = norm is None  # batch-norm subtracts the mean, and with it any bias before it
-        self.conv1 = Conv2d(in_channels, out_channels, 3, padding=padding, bias=bias, init=init, rng=rng)
-        self.bn1 = BatchNorm2d(out_channels) if norm else Identity()
-        self.conv2 = Conv2d(out_channels, out_channels, 3, padding=padding, bias=bias, init=init, rng=rng)
+        self.conv1 = Conv2d(in_channels, middle, 3, padding=padding, bias=bias, init=init, rng=rng)
+        self.bn1 = BatchNorm2d(middle) if norm else Identity()
+        self.conv2 = Conv2d(middle, out_channels, 3, padding=padding, bias=bias, init=init, rng=rng)
         self.bn2 = BatchNorm2d(out_channels) if norm else Identity()
         self.act = act
 
@@ -175,6 +186,12 @@ def halve_channels_double_size(channels: int, up: str, init: str, rng: Rng) -> M
     """
     if up == "transposed":
         return ConvTranspose2d(channels, channels // 2, 2, stride=2, init=init, rng=rng)
+    if up == "nearest-2x2":
+        return Sequential(
+            Upsample(scale_factor=2, mode="nearest"),
+            ZeroPad2d((0, 1, 0, 1)),  # for an even filter, the odd zero goes to the right and the bottom
+            Conv2d(channels, channels // 2, 2, init=init, rng=rng),
+        )
     align = False if up == "bilinear" else None
     return Sequential(
         Conv2d(channels, channels // 2, 1, init=init, rng=rng),

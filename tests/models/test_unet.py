@@ -185,7 +185,7 @@ def test_bad_options(options: dict, text: str) -> None:
 
 def test_build_knows_its_names_and_options() -> None:
     assert isinstance(models.build("unet", base_channels=1, depth=1, rng=0), UNet)
-    with pytest.raises(InputError, match="model 'vnet' is unknown; there is: unet"):
+    with pytest.raises(InputError, match="model 'vnet' is unknown .did you mean 'unet'.*; use unet, "):
         models.build("vnet")
     with pytest.raises(
         InputError, match="model unet has no option width, size; it has: in_channels, out_channels, base_ch"

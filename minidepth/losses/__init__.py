@@ -1,8 +1,20 @@
-"""Training losses over the valid pixels of a depth map: one family a file, and sums of them written as text."""
+"""Training losses over the valid pixels of a map: one family a file, and sums of them written as text."""
 
+from minidepth.losses.bce import bce as bce
+from minidepth.losses.bce import bce_probabilities as bce_probabilities
+from minidepth.losses.berhu import berhu as berhu
 from minidepth.losses.build import Loss as Loss
+from minidepth.losses.build import Term as Term
 from minidepth.losses.build import build as build
 from minidepth.losses.build import names as names
+from minidepth.losses.cross_entropy import cross_entropy as cross_entropy
+from minidepth.losses.cross_entropy import cross_entropy_unet as cross_entropy_unet
+from minidepth.losses.dice import dice as dice
+from minidepth.losses.dice import dice_milesial as dice_milesial
+from minidepth.losses.dice import dice_probabilities as dice_probabilities
+from minidepth.losses.edges import edges as edges
+from minidepth.losses.edges import smoothness as smoothness
+from minidepth.losses.edges import smoothness_keras as smoothness_keras
 from minidepth.losses.gradient import gradient as gradient
 from minidepth.losses.gradient import gradient_code as gradient_code
 from minidepth.losses.gradient import gradient_hu as gradient_hu
@@ -12,4 +24,17 @@ from minidepth.losses.normal import normal_code as normal_code
 from minidepth.losses.normal import normal_hu as normal_hu
 from minidepth.losses.normal import normal_readme as normal_readme
 from minidepth.losses.pixel import l1 as l1
+from minidepth.losses.pixel import l1_hu as l1_hu
 from minidepth.losses.pixel import mse as mse
+from minidepth.losses.pixel import rmse as rmse
+from minidepth.losses.pixel import rmse_logits as rmse_logits
+from minidepth.losses.silog import silog_bts as silog_bts
+from minidepth.losses.silog import silog_eigen as silog_eigen
+from minidepth.losses.ssim import ssim as ssim
+from minidepth.losses.ssim import ssim_000b as ssim_000b
+from minidepth.losses.ssim import ssim_002 as ssim_002
+from minidepth.losses.ssim import ssim_004 as ssim_004
+from minidepth.losses.ssim import ssim_densedepth as ssim_densedepth
+from minidepth.losses.ssim import ssim_logits as ssim_logits
+from minidepth.losses.table import PUBLISHED as PUBLISHED
+from minidepth.losses.unet_weights import unet_weights as unet_weights

@@ -44,6 +44,16 @@ def masked_mean(x: Tensor, valid: Array) -> Tensor:
     return where_valid(x, valid).sum() / as_tensor(count)
 
 
+def squash(prediction: Tensor, valid: Array) -> Tensor:
+    """sigmoid(prediction): logits to 0..1; 1/2 where not valid, whatever stood there, and no gradient back from it."""
+    return ops.sigmoid(where_valid(prediction, valid) if prediction.shape == valid.shape else prediction)
+
+
+def one_if_any(valid: Array, dtype: np.dtype) -> Tensor:
+    """1, or 0 where no pixel is valid: for losses that are not 0 by themselves then."""
+    return Tensor(valid.any().astype(dtype))
+
+
 def masked_error(name: str, prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """prediction - target where valid, else 0: (N, 1, H, W), in the unit and dtype of the prediction."""
     known = masked_target(name, prediction, target, valid)

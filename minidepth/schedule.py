@@ -33,7 +33,7 @@ WARM_UP_SHARE = 0.3
 START_DIVISOR = 25.0
 END_DIVISOR = 1e4
 WORTH_COUNTING = 1e-4
-"""A metric got better only if by more than this share of it; torch's threshold."""
+"""An error got smaller only if by more than this share of it; torch's threshold."""
 
 SCHEDULES: dict[str, named_options.Kinds] = {
     "constant": {},
@@ -86,9 +86,9 @@ def build(text: str, lr: float, total_steps: int, steps_per_epoch: int | None = 
 class Plateau:
     """Lowers the rate once the validation metric has stopped getting better: torch's ReduceLROnPlateau.
 
-    ``rate(step)`` is the rate, the same at every step, until `observe` lowers it. The metric of an epoch is better than
-    the best so far if it is lower, or higher where that is better, by more than a share of 1e-4. After more than
-    `patience` epochs without a better one the rate is multiplied by `factor`, and the count begins anew.
+    ``rate(step)`` is the rate, the same at every step, until `observe` lowers it. The error of an epoch is better than
+    the best so far if it is smaller by more than a share of 1e-4. After more than `patience` epochs without a better
+    one the rate is multiplied by `factor`, and the count begins anew.
 
     Raises:
         InputError: a number that makes no sense.
@@ -107,24 +107,16 @@ class Plateau:
         """The rate that holds now."""
         return self.lr
 
-    def observe(self, metric: float, higher_is_better: bool = False) -> bool:
-        """Take the validation metric of an epoch, and tell whether the rate has become lower."""
-        if self.is_better(metric, higher_is_better):
-            self.best, self.bad_epochs = metric, 0
+    def observe(self, error: float) -> bool:
+        """Take the validation error of an epoch, and tell whether the rate has become lower."""
+        if not math.isnan(error) and (self.best is None or error < self.best * (1 - WORTH_COUNTING)):
+            self.best, self.bad_epochs = error, 0
             return False
         self.bad_epochs += 1
         if self.bad_epochs <= self.patience:
             return False
         self.lr, self.bad_epochs = self.lr * self.factor, 0
         return True
-
-    def is_better(self, metric: float, higher_is_better: bool) -> bool:
-        """Whether `metric` beats the best so far by enough; NaN never does."""
-        if self.best is None:
-            return not math.isnan(metric)
-        if higher_is_better:
-            return metric > self.best * (1 + WORTH_COUNTING)
-        return metric < self.best * (1 - WORTH_COUNTING)
 
     def state_dict(self) -> dict[str, Any]:
         """What the next `observe` needs, as JSON values; Python writes and reads them without loss."""

@@ -113,14 +113,14 @@ def test_schedules_of_epochs_need_the_length_of_one() -> None:
 # --- plateau ----------------------------------------------------------------------------------------------------------
 
 
-def plateau(metrics: list[float], text: str = "plateau:factor=0.5,patience=1", **options: bool) -> list[float]:
+def plateau(metrics: list[float], text: str = "plateau:factor=0.5,patience=1") -> list[float]:
     """The rate after each epoch."""
     rate = schedule.build(text, 1.0, 100)
     assert rate(0) == rate(99) == 1
     rates = []
     for metric in metrics:
         before = rate(0)
-        assert rate.observe(metric, **options) == (rate(0) < before)
+        assert rate.observe(metric) == (rate(0) < before)
         rates.append(rate(7))
     return rates
 
@@ -133,27 +133,21 @@ def test_plateau_by_hand() -> None:
     assert plateau([1] * 12, "plateau") == pytest.approx([1] * 11 + [0.1])
 
 
-def test_plateau_where_higher_is_better() -> None:
-    assert plateau([0.5, 0.6, 0.6, 0.59, 0.7], higher_is_better=True) == [1, 1, 1, 0.5, 0.5]
-    assert plateau([0.5, 0.50004, 0.50004], higher_is_better=True) == [1, 1, 0.5]
-
-
 def test_a_metric_that_is_no_number_is_not_better() -> None:
     nan = float("nan")
     assert plateau([nan, nan, 3, nan, nan]) == [1, 0.5, 0.5, 0.5, 0.25]
 
 
-@pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize("factor, patience", [(0.1, 10), (0.5, 2), (0.3, 0)])
-def test_plateau_is_pytorchs(mode: str, factor: float, patience: int) -> None:
+def test_plateau_is_pytorchs(factor: float, patience: int) -> None:
     torch = pytest.importorskip("torch")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
     ours = schedule.build(f"plateau:factor={factor},patience={patience}", 1.0, 1)
     metrics = 1 + np.random.default_rng(0).random(60) * 0.9 ** np.arange(60)
-    for metric in metrics if mode == "min" else -metrics + 3:
+    for metric in metrics:
         theirs.step(metric)
-        ours.observe(float(metric), higher_is_better=mode == "max")
+        ours.observe(float(metric))
         assert ours(0) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9, abs=1e-8)  # torch stops at 1e-8
     assert ours(0) < 1
 

@@ -94,7 +94,9 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
 def run_predict(arguments: argparse.Namespace) -> int:
     from minidepth.predict import predict
 
-    done, problems = predict(arguments.run, arguments.paths, arguments.out, arguments.tta, log=say)
+    done, problems = predict(
+        arguments.run, arguments.paths, arguments.out, arguments.tta, log=say, background=arguments.background
+    )
     if problems:
         return complain(f"{len(problems)} of {len(done) + len(problems)} pictures could not be read", 1)
     return 0

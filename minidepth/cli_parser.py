@@ -71,9 +71,14 @@ def add_train(commands: Any) -> None:
             help=text if default is None else f"{text} (default: {shown})",
         )  # fmt: skip
 
-    option("--data", str, "PATH", "'rooms', a CSV file or its folder, a labelled .mat file, or a FastDepth folder")
-    option("--model", str, "NAME", "the network")
-    option("--base-channels", int, "N", "channels of its first level; 64 is the U-Net of the paper")
+    option("--data", str, "PATH", "'rooms', or a file or folder of one of the formats in the README")
+    option("--task", str, "NAME", "what is learnt: depth, labels, mask, or mask+depth; auto asks network and data")
+    option("--scale", str, "NAME", "how depth is taught: metres, unit (share of the largest), inverse or log")
+    option("--max-depth-m", float, "X", "largest depth in metres (default: the data set's, 10 for NYU)")
+    option("--classes", int, "N", "classes of the labels; 0 asks the data")
+    option("--input-form", str, "NAME", "how pictures become numbers: imagenet, unit, bytes, minmax or modest")
+    option("--model", str, "NAME", "the network, with its options: mobilenet:decoder=bilinear; see minidepth models")
+    option("--base-channels", int, "N", "channels of the U-Net's first level; 64 is that of the paper")
     option("--norm", str, "NAME", "batch, or none")
     option("--activation", str, "NAME", "leaky_relu, or relu as in the paper")
     option("--up", str, "NAME", "way up: bilinear, nearest, or transposed as in the paper")
@@ -137,6 +142,9 @@ def add_predict(commands: Any) -> None:
     command.add_argument("run", metavar="RUN", help="run folder, or a weight file in it")
     command.add_argument("paths", metavar="IMAGE|FOLDER", nargs="+", help="picture files, or folders of them")
     command.add_argument("--out", metavar="DIR", help="output folder (default: RUN/predictions)")
+    command.add_argument(
+        "--background", metavar="IMAGE", help="the view without the thing in front, for networks of two"
+    )
     command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
     add_threads(command)
 

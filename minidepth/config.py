@@ -15,6 +15,10 @@ MIN_DEPTH_M = 1e-3
 MAX_DEPTH_M = 10.0
 """Predictions are clamped to this range before they are scored or written: the range of the NYU protocol."""
 
+FIRST_UNET = {"base_channels": 8, "norm": "batch", "activation": "leaky_relu", "up": "bilinear", "init": "pytorch"}
+"""The U-Net that is trained where nothing else is said: small, and with the smaller first weights, for with batch-norm
+behind them the same learning rate turns those faster."""
+
 MAY_CHANGE_ON_RESUME = ("workers", "device", "data", "recompute")
 """Where the data lies, how many threads read it and what is computed twice do not change the numbers; the rest does."""
 
@@ -28,15 +32,27 @@ class TrainConfig:
     """
 
     data: str = "rooms"
-    """``"rooms"`` (procedural, nothing to download), a CSV file or folder, a labelled ``.mat``, a FastDepth folder."""
+    """``"rooms"`` (procedural, nothing to download), or a path that `open_dataset` recognises."""
+    task: str = "auto"
+    """What is learnt, names of targets joined by ``+`` such as ``mask+depth``; auto: what the network is made for, else
+    what the data set holds. In a run folder it is never auto."""
+    scale: str = "metres"
+    """How depth is taught, see targets/scale.py: metres, unit, inverse or log."""
+    max_depth_m: float | None = None
+    """The largest depth, at which scales end and predictions are clamped; None: the data set's, 10 m for NYU."""
+    classes: int = 0
+    """How many classes labels have; 0: as many as the data set."""
+    input_form: str = "imagenet"
+    """How pictures become numbers, see data/input_form.py."""
     model: str = "unet"
-    base_channels: int = 8
-    """Channels of the first level; every level down doubles them."""
-    norm: str = "batch"
-    activation: str = "leaky_relu"
-    up: str = "bilinear"
-    init: str = "pytorch"
-    """The smaller first weights: with batch-norm behind them the same learning rate then turns them faster."""
+    """A network's name, with options where wanted: ``mobilenet:decoder=bilinear``."""
+    base_channels: int | None = None
+    """Channels of the U-Net's first level; every level down doubles them. This and the four below belong to `unet` and
+    networks with the same options; None is the network's own value, or for `unet` that of `FIRST_UNET`."""
+    norm: str | None = None
+    activation: str | None = None
+    up: str | None = None
+    init: str | None = None
     size: tuple[int, int] = (64, 80)
     """Height and width in pixels at which the network sees the pictures."""
     epochs: int = 8
@@ -59,11 +75,22 @@ class TrainConfig:
     """The run folder; None makes a fresh ``runs/<data set>-<n>``."""
 
     def __post_init__(self) -> None:
+        if self.model.partition(":")[0] == "unet":
+            for name, value in FIRST_UNET.items():
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, value)
         height, width = self.size
         problems = [
             (height < 1 or width < 1, f"--size {size_text(self.size)}: both numbers must be at least 1"),
-            (self.base_channels < 1, f"--base-channels {self.base_channels}: must be at least 1"),
-            (self.norm not in ("batch", "none"), f"--norm {self.norm}: use batch or none"),
+            (
+                self.base_channels is not None and self.base_channels < 1,
+                f"--base-channels {self.base_channels}: must be at least 1",
+            ),
+            (self.norm not in ("batch", "none", None), f"--norm {self.norm}: use batch or none"),
+            (
+                self.max_depth_m is not None and not 0 < self.max_depth_m < math.inf,
+                f"--max-depth-m {self.max_depth_m}: must be a positive number of metres",
+            ),
             (self.epochs < 1, f"--epochs {self.epochs}: must be at least 1"),
             (self.batch < 1, f"--batch {self.batch}: must be at least 1"),
             (not (self.lr > 0 and math.isfinite(self.lr)), f"--lr {self.lr}: must be a positive number, such as 3e-3"),

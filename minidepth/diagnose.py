@@ -22,12 +22,12 @@ def bad_parameter(network: Module) -> str | None:
     return next((name for name, array in network.state_dict().items() if not is_finite(array)), None)
 
 
-def first_bad_value(network: Module, image: Array) -> str:
-    """Run `network` once more on `image` (N, C, H, W) and say in words where the first value went bad.
+def first_bad_value(network: Module, *images: Array) -> str:
+    """Run `network` once more on its inputs (N, C, H, W) and say in words where the first value went bad.
 
     Batch-norm's running statistics are put back afterwards, so that the network is left as it was.
     """
-    if not is_finite(image):
+    if not all(is_finite(image) for image in images):
         return "the batch itself holds values that are not finite"
     name = bad_parameter(network)
     if name is not None:
@@ -41,7 +41,7 @@ def first_bad_value(network: Module, image: Array) -> str:
 
     before = [buffer.data.copy() for buffer in network.buffers()]
     with no_grad(), watch(network, note), quiet_overflow():
-        network(Tensor(image))
+        network(*(Tensor(image) for image in images))
     for buffer, data in zip(network.buffers(), before):
         buffer.data[...] = data
     return found[0] if found else "every layer of the network gives finite values, so it is the loss that went bad"

@@ -81,22 +81,28 @@ def save_samples(path: Path, samples: list[Sample], predictions_m: list[np.ndarr
     write(figure, path)
 
 
-def save_curves(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write the rows of ``log.csv`` as curves over the epochs: training loss and, if validated, RMSE and delta1."""
-    validated = "val_rmse_m" in rows[0]
-    figure = new_figure(11 if validated else 4.5, 3.2)
-    panels = figure.subplots(1, 3 if validated else 1, squeeze=False)[0]
+def save_curves(path: Path, rows: list[dict[str, float]], metrics: list[tuple[str, str]]) -> None:
+    """Write the rows of ``log.csv`` as curves over the epochs: training loss and, if validated, some metrics.
+
+    Args:
+        path: file to write.
+        rows: of the log.
+        metrics: (name in the log without its prefix, title) of the metrics to draw.
+    """
+    metrics = [(metric, title) for metric, title in metrics if f"val_{metric}" in rows[0]]
+    figure = new_figure(3.67 * (1 + len(metrics)) if metrics else 4.5, 3.2)
+    panels = figure.subplots(1, 1 + len(metrics), squeeze=False)[0]
     curve(panels[0], rows, {"loss": ("training", LOSS_COLOR, "-")}, "training loss")
-    if validated:
-        for axes, metric, title in zip(panels[1:], ("rmse_m", "delta1"), ("validation RMSE in m", "validation delta1")):
-            lines = {
-                f"val_{metric}": ("network, mean of pictures", NETWORK_COLOR, "-"),
-                f"val_pooled_{metric}": ("network, pooled over pixels", NETWORK_COLOR, "--"),
-                f"guess_{metric}": ("constant guess, mean of pictures", GUESS_COLOR, "-"),
-                f"guess_pooled_{metric}": ("constant guess, pooled over pixels", GUESS_COLOR, "--"),
-            }
-            curve(axes, rows, lines, title)
-        panels[2].legend(fontsize=7)
+    for axes, (metric, title) in zip(panels[1:], metrics):
+        lines = {
+            f"val_{metric}": ("network, mean of pictures", NETWORK_COLOR, "-"),
+            f"val_pooled_{metric}": ("network, pooled over pixels", NETWORK_COLOR, "--"),
+            f"guess_{metric}": ("constant guess, mean of pictures", GUESS_COLOR, "-"),
+            f"guess_pooled_{metric}": ("constant guess, pooled over pixels", GUESS_COLOR, "--"),
+        }
+        curve(axes, rows, lines, title)
+    if metrics:
+        panels[-1].legend(fontsize=7)
     write(figure, path)
 
 

@@ -5,32 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minidepth.data import open_dataset
 from minidepth.errors import InputError
-from minidepth.metrics import CROPS, MetricMean, format_table
-from minidepth.predict import predict_depth
+from minidepth.metrics import CROPS
+from minidepth.predict import predict_maps
 from minidepth.run_folder import load_model
+from minidepth.targets import KINDS, TaskBoard
 
 NYU_SIZE = (480, 640)
-
-
-class ScoreBoard:
-    """Adds up the metrics of predictions, and over the same pixels those of one constant depth, `guess_m`."""
-
-    def __init__(self, guess_m: float, crop: str = "none") -> None:
-        self.guess_m = guess_m
-        self.network, self.guess = MetricMean(crop), MetricMean(crop)
-
-    def add(self, prediction_m: np.ndarray, depth_m: np.ndarray, valid: np.ndarray) -> None:
-        """Score one picture; all arrays are (H, W)."""
-        self.network.add(prediction_m, depth_m, valid)
-        self.guess.add(np.full_like(depth_m, self.guess_m), depth_m, valid)
-
-    def scores(self) -> dict[str, Any]:
-        """``network`` and ``guess``, each a `MetricMean.summary`, and ``guess_m``: JSON values only."""
-        return {"network": self.network.summary(), "guess": self.guess.summary(), "guess_m": self.guess_m}
 
 
 def evaluate(
@@ -39,7 +21,7 @@ def evaluate(
     """Score a trained network on a data set.
 
     Each frame is read at full size, its picture is resized to the size the network was trained at, and the prediction
-    is brought back to the size of the truth (bilinear) and clamped to 0.001 .. 10 m.
+    is brought back to the size of the truth (bilinear); depth is clamped to 0.001 m .. the largest one, 10 m for NYU.
 
     Args:
         run: run folder or weight file.
@@ -49,7 +31,8 @@ def evaluate(
         crop: which pixels count, a name of `metrics.CROPS`; None is ``eigen-bts`` for 480x640 frames and else ``none``.
 
     Returns:
-        The scores (see `ScoreBoard.scores`) and what they were made with.
+        What the scores were made with, and the scores: those of the target (see targets/), or where a run has several,
+        those of each under its name.
     """
     from tqdm import tqdm  # imported here so that `import minidepth` stays quick
 
@@ -60,11 +43,15 @@ def evaluate(
     first = dataset[0]
     if crop is None:
         crop = "eigen-bts" if first.valid.shape == NYU_SIZE else "none"
-    board = ScoreBoard(model.mean_depth_m, crop)
+    missing = [name for name in model.task.names if name not in dataset.targets]
+    if missing:
+        raise InputError(f"--data {data} holds {' and '.join(dataset.targets)}, but {run} predicts {missing[0]}")
+    board = TaskBoard(model.task, model.guesses, crop)
     for index in tqdm(range(len(dataset)), "evaluate", leave=False, unit="picture", disable=None):
         sample = dataset[index]
-        board.add(predict_depth(model, sample.image, tta), sample.depth_m, sample.valid)
+        board.add(predict_maps(model, sample.image, sample.background, tta), sample)
     height, width = model.config.size
+    scores = board.scores()
     return {
         "run": str(run),
         "weights": str(model.path),
@@ -72,7 +59,8 @@ def evaluate(
         "split": split,
         "network_size": [height, width],
         "tta": tta,
-        **board.scores(),
+        "task": list(model.task.names),
+        **(scores[model.task.names[0]] if len(scores) == 1 else scores),
     }
 
 
@@ -80,8 +68,10 @@ def scores_text(result: dict[str, Any]) -> str:
     """The result of `evaluate` as a table for people."""
     height, width = result["network_size"]
     mirror = ", averaged with the mirrored picture" if result["tta"] else ""
-    rows = {"network": result["network"], f"constant guess {result['guess_m']:.2f} m": result["guess"]}
+    tables = []
+    for name in result["task"]:
+        tables.append(KINDS[name].table(result if len(result["task"]) == 1 else result[name]))
     return (
         f"{result['weights']} on {result['data']} ({result['split']}); network at {height}x{width}{mirror}, "
-        f"prediction upsampled to the truth\n{format_table(rows)}"
+        "prediction upsampled to the truth\n" + "\n".join(tables)
     )

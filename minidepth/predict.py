@@ -1,10 +1,12 @@
-"""Depth of pictures of any size: `predict_depth` for one array, `predict` for files and folders.
+"""Predictions for pictures of any size: `predict_depth` for one array, `predict` for files and folders.
 
-The network sees every picture at the size it was trained at, so the picture is squeezed to that, and the depth map is
-brought back to the size of the picture. For each picture NAME there are then, in the output folder:
+The network sees every picture at the size it was trained at, so the picture is squeezed to that, and its map is brought
+back to the size of the picture. For each picture NAME there are then, in the output folder:
 
     NAME_depth.npy   float32, metres              NAME_color.png   colours, with a scale in metres
     NAME_depth.png   16-bit grey, millimetres     NAME_side.png    picture and depth side by side
+
+or what belongs to another target, see `save` in targets/labels.py and targets/mask.py.
 """
 
 from __future__ import annotations
@@ -13,35 +15,61 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from minidepth import draw, ops
-from minidepth.config import MAX_DEPTH_M, MIN_DEPTH_M
 from minidepth.data import network_input, resize_image
 from minidepth.data.pictures import opened
 from minidepth.engine import Tensor, no_grad
 from minidepth.errors import DataError, InputError
 from minidepth.run_folder import TrainedModel, load_model
+from minidepth.targets import inputs_of
 
 PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".gif"))
 
 
 @no_grad()
 def predict_depth(model: TrainedModel, image: np.ndarray, tta: bool = False) -> np.ndarray:
-    """Depth in metres, float32 (H, W), of a picture, uint8 (H, W, 3), between 0.001 and 10 m.
+    """Depth in metres, float32 (H, W), of a picture, uint8 (H, W, 3), between 0.001 m and the largest, 10 m for NYU.
 
     Args:
         model: from `load_model`.
         image: red, green, blue; any size.
         tta: average with the prediction for the mirrored picture, mirrored back.
     """
-    small = network_input(resize_image(image, model.config.size))  # (3, h, w)
-    views = np.stack([small, small[:, :, ::-1]]) if tta else small[None]
-    depth_m = model.network(Tensor(views)).data  # (1 or 2, 1, h, w)
+    if "depth" not in model.task.names:
+        raise InputError(f"{model.path}: predicts {' and '.join(model.task.names)}, no depth")
+    return predict_maps(model, image, tta=tta)["depth"]
+
+
+@no_grad()
+def predict_maps(
+    model: TrainedModel, image: np.ndarray, background: np.ndarray | None = None, tta: bool = False
+) -> dict[str, np.ndarray]:
+    """Everything that the network says about a picture: target -> (H, W), see `Target.read`.
+
+    Args:
+        model: from `load_model`.
+        image: uint8 (H, W, 3), red, green, blue; any size.
+        background: the same view without the thing in front, for networks that take it.
+        tta: average with the prediction for the mirrored picture, mirrored back.
+
+    Raises:
+        InputError: the network takes a background and there is none.
+    """
+    pictures = {"image": image, "background": background}
+    inputs = []
+    for name in inputs_of(model.network):
+        picture = pictures[name]
+        if picture is None:
+            raise InputError(f"{model.path}: this network takes a picture and its {name}; give it with --{name}")
+        resized = resize_image(picture, model.config.size)
+        small = network_input(resized, model.config.input_form, background=name == "background")  # (3, h, w)
+        inputs.append(Tensor(np.stack([small, small[:, :, ::-1]]) if tta else small[None]))
+    outputs = [output.data for output in model.task.outputs(model.network(*inputs))]  # (1 or 2, C, h, w)
     if tta:
-        depth_m = (depth_m[:1] + depth_m[1:, :, :, ::-1]) / 2
-    full = ops.interpolate(Tensor(depth_m), size=image.shape[:2], mode="bilinear", align_corners=False).data[0, 0]
-    return np.clip(np.nan_to_num(full, nan=MIN_DEPTH_M), MIN_DEPTH_M, MAX_DEPTH_M).astype(np.float32)
+        outputs = [(output[:1] + output[1:, :, :, ::-1]) / 2 for output in outputs]
+    maps = model.task.read(outputs, (image.shape[0], image.shape[1]))
+    return {name: values[0] for name, values in maps.items()}
 
 
 def predict(
@@ -50,6 +78,7 @@ def predict(
     out: Path | str | None = None,
     tta: bool = False,
     log: Callable[[str], None] = print,
+    background: Path | str | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Predict the depth of picture files, and of every picture in a folder.
 
@@ -59,6 +88,7 @@ def predict(
         out: output folder; None is ``predictions`` in the run folder.
         tta: average with the mirrored picture.
         log: receives one line for each picture.
+        background: a picture file, for networks that also take the view without the thing in front.
 
     Returns:
         The ``_side.png`` of each picture done, and one line for each picture that could not be read.
@@ -73,6 +103,7 @@ def predict(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {folder} cannot be made: {error.strerror}") from None
+    behind = None if background is None else read_upright(Path(background))
     done, problems = [], []
     for path, name in pictures:
         try:
@@ -81,9 +112,10 @@ def predict(
             problems.append(str(error))
             log(f"skipped: {error}")
             continue
-        depth_m = predict_depth(model, image, tta)
-        done.append(save_prediction(folder, name, image, depth_m))
-        log(f"{path} -> {done[-1]}  (depth {depth_m.min():.2f} to {depth_m.max():.2f} m)")
+        maps = predict_maps(model, image, behind, tta)
+        for target in model.task.targets:
+            done.append(target.save(folder, name, image, maps[target.name]))
+            log(f"{path} -> {done[-1]}  ({target.summary(maps[target.name])})")
     return done, problems
 
 
@@ -115,13 +147,3 @@ def read_upright(path: Path) -> np.ndarray:
     """A picture file as uint8 (H, W, 3), turned as the camera noted in the file."""
     with opened(path) as picture:
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-
-
-def save_prediction(folder: Path, name: str, image: np.ndarray, depth_m: np.ndarray) -> Path:
-    """Write the four files of one picture and return the side-by-side one."""
-    np.save(folder / f"{name}_depth.npy", depth_m)
-    Image.fromarray(np.rint(depth_m * 1000).astype(np.uint16)).save(folder / f"{name}_depth.png")
-    draw.save_depth(folder / f"{name}_color.png", depth_m)
-    side = folder / f"{name}_side.png"
-    draw.save_side_by_side(side, image, depth_m)
-    return side

@@ -22,14 +22,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth import checkpoint, models
-from minidepth.config import TrainConfig
+from minidepth import checkpoint, models, targets
+from minidepth.config import MAX_DEPTH_M, TrainConfig
 from minidepth.errors import CheckpointError, InputError
 from minidepth.nn import Module
 from minidepth.optim import Optimizer
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
+
+RENAMED = {"best_rmse_m": "best_error"}
+"""What was called otherwise in the files of earlier versions."""
 
 
 @dataclass
@@ -41,7 +44,8 @@ class Progress:
     step: int = 0
     loss_sum: float = 0.0
     best_epoch: int = 0
-    best_rmse_m: float | None = None
+    best_error: float | None = None
+    """What `Task.error` made of the best epoch's scores; smaller is better."""
 
     def count(self, loss: float) -> None:
         """Count one batch."""
@@ -54,14 +58,13 @@ class Progress:
         """The mean loss of the epoch so far."""
         return self.loss_sum / self.batches
 
-    def finish_epoch(self, scores: dict[str, Any] | None) -> bool:
+    def finish_epoch(self, error: float | None) -> bool:
         """Go to the next epoch; tells whether the one just finished is the best so far (always, without validation)."""
         self.epoch, self.batches, self.loss_sum = self.epoch + 1, 0, 0.0
-        if scores is not None:
-            rmse_m = scores["network"]["per_picture"]["rmse_m"]
-            if self.best_rmse_m is not None and rmse_m >= self.best_rmse_m:
+        if error is not None:
+            if self.best_error is not None and error >= self.best_error:
                 return False
-            self.best_rmse_m = rmse_m
+            self.best_error = error
         self.best_epoch = self.epoch
         return True
 
@@ -71,7 +74,9 @@ class TrainedModel(NamedTuple):
 
     network: Module
     config: TrainConfig
-    mean_depth_m: float
+    task: targets.Task
+    guesses: targets.Guesses
+    """Target -> what somebody who sees nothing would say."""
     path: Path
 
 
@@ -109,19 +114,24 @@ def create(config: TrainConfig, dataset_name: str) -> Path:
 
 def build_model(config: TrainConfig) -> Module:
     """The network of `config` with fresh weights drawn from ``config.seed``."""
+    names = ("base_channels", "norm", "activation", "up", "init")
+    options: dict[str, Any] = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
+    if options.get("norm") == "none":
+        options["norm"] = None
+    if config.recompute:
+        options["recompute"] = True
     try:
-        return models.build(
-            config.model,
-            base_channels=config.base_channels,
-            norm=None if config.norm == "none" else config.norm,
-            activation=config.activation,
-            up=config.up,
-            init=config.init,
-            rng=config.seed,
-            recompute=config.recompute,
-        )
+        if config.classes and "out_channels" in models.options(config.model):
+            options["out_channels"] = config.classes
+        return models.build(config.model, rng=config.seed, **options)
     except ValueError as error:
         raise InputError(f"--model {config.model}: {error}") from None
+
+
+def build_task(config: TrainConfig) -> targets.Task:
+    """What the network of `config` learns. A run from before there was a choice learnt depth."""
+    task = "depth" if config.task == "auto" else config.task
+    return targets.build(task, config.scale, config.max_depth_m or MAX_DEPTH_M, config.classes)
 
 
 def save_best(folder: Path, network: Module, meta: dict[str, Any]) -> None:
@@ -143,7 +153,7 @@ def load_last(folder: Path, network: Module, optimizer: Optimizer) -> Progress:
     try:
         network.load_state_dict(part(arrays, "model."))
         optimizer.load_state_dict(part(arrays, "optimizer."))
-        return Progress(**meta["progress"])
+        return Progress(**{RENAMED.get(name, name): value for name, value in meta["progress"].items()})
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit this run: {error}") from None
 
@@ -175,14 +185,21 @@ def load_model(run: Path | str) -> TrainedModel:
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     network.eval()
-    return TrainedModel(network, config, float(meta["mean_depth_m"]), path)
+    return TrainedModel(network, config, build_task(config), guesses_of(meta), path)
 
 
 def config_of(meta: dict[str, Any], path: Path) -> TrainConfig:
     """The settings in a checkpoint's metadata."""
-    if "config" not in meta or "mean_depth_m" not in meta:
+    if "config" not in meta or not guesses_of(meta):
         raise CheckpointError(f"{path}: has no settings in its metadata; it was not written by minidepth train")
     return TrainConfig.from_dict(meta["config"], str(path))
+
+
+def guesses_of(meta: dict[str, Any]) -> targets.Guesses:
+    """The constant guesses in a checkpoint's metadata; earlier versions knew depth alone."""
+    if "guesses" in meta:
+        return {name: float(guess) for name, guess in meta["guesses"].items()}
+    return {"depth": float(meta["mean_depth_m"])} if "mean_depth_m" in meta else {}
 
 
 def part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

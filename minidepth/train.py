@@ -18,13 +18,14 @@ import numpy as np
 from minidepth import __version__, draw, run_folder, train_report
 from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig
-from minidepth.data import network_input
+from minidepth.data import Batch
+from minidepth.data.loader import stack
 from minidepth.diagnose import bad_parameter, first_bad_value, quiet_overflow
-from minidepth.engine import Tensor, no_grad
+from minidepth.engine import no_grad
 from minidepth.errors import InputError
-from minidepth.evaluate import ScoreBoard
 from minidepth.interrupt import StopRequest
 from minidepth.run_folder import Progress
+from minidepth.targets import TaskBoard, inputs_of, sample_of
 from minidepth.train_parts import Parts, build_parts
 
 DRAW_EVERY_S = 30
@@ -47,6 +48,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     parts = build_parts(config)
+    config, task = parts.config, parts.task
     network, optimizer, batches = parts.network, parts.optimizer, parts.batches
     steps = config.epochs * len(batches)
     meta = metadata(config, parts)
@@ -63,11 +65,10 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
             with tqdm(rest, title, len(batches), initial=progress.batches, leave=False, disable=None) as bar:
                 for batch in bar:
                     optimizer.lr = parts.rate(progress.step)
-                    prediction = network(Tensor(batch.image))
-                    loss = parts.loss(prediction, batch.depth_m, batch.valid)
+                    loss = task.loss(parts.loss, task.run(network, batch), batch)
                     value = loss.item()  # the one place where a step waits for its result
                     if not math.isfinite(value):
-                        reason = first_bad_value(network, batch.image)
+                        reason = first_bad_value(network, *(getattr(batch, name) for name in inputs_of(network)))
                         raise InputError(train_report.bad_loss(value, progress, folder, reason))
                     optimizer.zero_grad()
                     loss.backward()
@@ -82,9 +83,9 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
             clock.stop()
 
             scores = validate(parts)
-            log(train_report.epoch_lines(title, progress, clock, scores))
+            log(train_report.epoch_lines(title, task, progress, clock, scores))
             run_folder.append_log(folder, train_report.log_row(progress, optimizer.lr, clock, scores))
-            better = progress.finish_epoch(scores)
+            better = progress.finish_epoch(None if scores is None else task.error(scores))
             save(folder, parts, progress, meta)
             if better:
                 run_folder.save_best(folder, network, {**meta, "epoch": progress.epoch})
@@ -95,7 +96,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
             if stop.requested and progress.epoch < config.epochs:
                 raise KeyboardInterrupt(train_report.how_to_go_on(folder, progress, config))
 
-    log(train_report.farewell(config, folder, progress))
+    log(train_report.farewell(config, task, folder, progress))
     return folder
 
 
@@ -104,7 +105,7 @@ def metadata(config: TrainConfig, parts: Parts) -> dict[str, Any]:
     return {
         "minidepth": __version__,
         "config": config.to_dict(),
-        "mean_depth_m": parts.guess_m,
+        "guesses": parts.guesses,
         "frames": len(parts.dataset),
     }
 
@@ -112,9 +113,9 @@ def metadata(config: TrainConfig, parts: Parts) -> dict[str, Any]:
 def begin(config: TrainConfig, parts: Parts, meta: dict[str, Any]) -> tuple[Path, Progress]:
     """Make the run folder and save at once, so that a full disk is noticed before the work and not after.
 
-    The network begins at the constant guess instead of at 0 m: the bias of its last layer is the mean depth.
+    The network begins at the constant guess, where that is a matter of its last bias.
     """
-    dict(parts.network.named_parameters())["head.bias"].data[...] = parts.guess_m
+    parts.task.start(parts.network, parts.guesses)
     folder = run_folder.create(config, parts.dataset.name)
     progress = Progress()
     config.save(folder / "config.json")
@@ -126,11 +127,11 @@ def begin(config: TrainConfig, parts: Parts, meta: dict[str, Any]) -> tuple[Path
 def go_on(folder: Path, config: TrainConfig, parts: Parts) -> tuple[Path, Progress]:
     """Take up the run in `folder` where it stopped."""
     _, meta = run_folder.read_config(folder)
-    if meta["frames"] != len(parts.dataset) or not math.isclose(meta["mean_depth_m"], parts.guess_m, rel_tol=1e-6):
+    before, now = (meta["frames"], run_folder.guesses_of(meta)), (len(parts.dataset), parts.guesses)
+    if before[0] != now[0] or any(not math.isclose(before[1][name], now[1][name], rel_tol=1e-6) for name in now[1]):
         raise InputError(
-            f"--resume {folder}: the run was started on {meta['frames']} frames with a mean depth of "
-            f"{meta['mean_depth_m']:.4f} m, but {config.data} has {len(parts.dataset)} with {parts.guess_m:.4f} m; "
-            f"give the same data with --data, or start a new run without --resume"
+            f"--resume {folder}: the run was started on {train_report.frames_text(*before)}, but {config.data} has "
+            f"{train_report.frames_text(*now)}; give the same data with --data, or start a new run without --resume"
         )
     progress = run_folder.load_last(folder, parts.network, parts.optimizer)
     if progress.epoch >= config.epochs:
@@ -156,19 +157,26 @@ def validate(parts: Parts) -> dict[str, Any] | None:
     if parts.val_batches is None:
         return None
     parts.network.eval()
-    board = ScoreBoard(parts.guess_m)
+    board = TaskBoard(parts.task, parts.guesses)
     for batch in parts.val_batches.epoch(0):
-        predictions_m = parts.network(Tensor(batch.image)).data
-        for prediction_m, depth_m, valid in zip(predictions_m, batch.depth_m, batch.valid):
-            board.add(prediction_m[0], depth_m[0], valid[0])
+        maps = predicted(parts, batch)
+        for index in range(len(batch.image)):
+            board.add({name: values[index] for name, values in maps.items()}, sample_of(batch, index))
     return board.scores()
+
+
+def predicted(parts: Parts, batch: Batch) -> dict[str, np.ndarray]:
+    """Target -> the network's predictions for a batch (N, H, W), as the world has them."""
+    outputs = parts.task.run(parts.network, batch)
+    return parts.task.read([output.data for output in outputs], batch.valid.shape[2:])
 
 
 @no_grad()
 def draw_pictures(folder: Path, parts: Parts) -> None:
     """Write ``curves.png`` and ``samples.png``."""
     parts.network.eval()
-    images = np.stack([network_input(sample.image) for sample in parts.samples])
-    predictions_m = parts.network(Tensor(images)).data[:, 0]
-    draw.save_samples(folder / "samples.png", parts.samples, list(predictions_m))
-    draw.save_curves(folder / "curves.png", run_folder.read_log(folder))
+    maps = predicted(parts, stack(parts.samples, parts.config.input_form))
+    for target in parts.task.targets:
+        name = "samples.png" if len(maps) == 1 else f"samples_{target.name}.png"
+        target.draw_samples(folder / name, parts.samples, list(maps[target.name]))
+    draw.save_curves(folder / "curves.png", run_folder.read_log(folder), train_report.curves(parts.task))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth import losses, optim, run_folder, schedule
+from minidepth import losses, optim, run_folder, schedule, targets
 from minidepth.backend import resolve_device
 from minidepth.config import TrainConfig, option_text, size_text
 from minidepth.data import Dataset, Loader, Sample, augment, open_dataset, resize_sample, split_blocks
+from minidepth.data.input_form import check_form
 from minidepth.errors import InputError
-from minidepth.metrics import constant_guess
 from minidepth.nn import Module
+from minidepth.nn.init import empty_weights
 
 GUESS_FRAMES = 300
 SAMPLE_FRAMES = 4
@@ -22,6 +24,9 @@ SAMPLE_FRAMES = 4
 class Parts(NamedTuple):
     """Everything that a run computes with."""
 
+    config: TrainConfig
+    """The settings, with what the data set decides filled in."""
+    task: targets.Task
     network: Module
     loss: losses.Loss
     optimizer: optim.Optimizer
@@ -32,8 +37,8 @@ class Parts(NamedTuple):
     samples: list[Sample]
     """Validation frames to draw, at the network's size; training frames where none are kept for validation."""
     dataset: Dataset
-    guess_m: float
-    """The mean depth of the training frames (up to 300 of them, evenly spread)."""
+    guesses: targets.Guesses
+    """Target -> the best constant answer for the training frames (up to 300 of them, evenly spread)."""
 
 
 def build_parts(config: TrainConfig) -> Parts:
@@ -43,16 +48,19 @@ def build_parts(config: TrainConfig) -> Parts:
         InputError: a setting cannot be used; the text names the option. DataError: a frame cannot be read.
     """
     resolve_device(config.device)
+    check_form(config.input_form)
+    dataset = open_dataset(config.data, split="train")
+    config = resolve(config, dataset)
+    task = run_folder.build_task(config)
     network = run_folder.build_model(config)
     check_size(config, network)
-    loss = named("loss", lambda: losses.build(config.loss))
+    loss = named("loss", lambda: losses.build(config.loss, task.names if len(task.names) > 1 else None))
     change = named("augment", lambda: augment.build(config.augment))
     optimizer = named(
         "optimizer", lambda: optim.build(config.optimizer, network.parameters(), config.lr, config.weight_decay)
     )
     named("schedule", lambda: schedule.build(config.schedule, config.lr, 1))
 
-    dataset = open_dataset(config.data, split="train")
     train_indices, val_indices = named("val_split", lambda: split_blocks(len(dataset), config.val_split, config.seed))
     if config.batch > len(train_indices):
         raise InputError(
@@ -71,12 +79,15 @@ def build_parts(config: TrainConfig) -> Parts:
             workers=config.workers,
             drop_last=training,  # batch-norm wants batches of one size
             indices=indices,
+            input_form=config.input_form,
         )
 
     batches = loader(train_indices, training=True)
     shown = val_indices if len(val_indices) else train_indices
     guessed = (dataset[i] for i in evenly(train_indices, GUESS_FRAMES))
     return Parts(
+        config=config,
+        task=task,
         network=network,
         loss=loss,
         optimizer=optimizer,
@@ -85,7 +96,31 @@ def build_parts(config: TrainConfig) -> Parts:
         val_batches=loader(val_indices, training=False) if len(val_indices) else None,
         samples=[resize_sample(dataset[i], config.size) for i in evenly(shown, SAMPLE_FRAMES)],
         dataset=dataset,
-        guess_m=constant_guess((sample.depth_m, sample.valid) for sample in guessed),
+        guesses=task.guesses(guessed),
+    )
+
+
+def resolve(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """The settings with the task, the largest depth and the number of classes that follow from the data set.
+
+    Raises:
+        InputError: the data set does not hold what is to be learnt.
+    """
+    with empty_weights():  # only to ask what it is made for
+        outputs = getattr(run_folder.build_model(config), "outputs", None)
+    task = config.task
+    if task == "auto":
+        task = targets.choose_task(outputs, dataset.targets, config.data)
+    missing = [name for name in task.split("+") if name in targets.NAMES and name not in dataset.targets]
+    if missing:
+        raise InputError(f"--task {task}: {config.data} holds {' and '.join(dataset.targets)}, but no {missing[0]}")
+    if outputs is not None and task != "+".join(outputs):
+        raise InputError(f"--task {task}: {config.model} is made for {'+'.join(outputs)}")
+    return dataclasses.replace(
+        config,
+        task=task,
+        max_depth_m=config.max_depth_m or dataset.max_depth_m,
+        classes=config.classes or len(getattr(dataset, "classes", ())),
     )
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig, size_text
-from minidepth.metrics import METRICS
 from minidepth.run_folder import BEST, LAST, Progress
+from minidepth.targets import Guesses, Task
 from minidepth.train_parts import Parts
 
-REPORTED = (("rmse_m", "RMSE", " m"), ("abs_rel", "AbsRel", ""), ("log10", "log10", ""), ("delta1", "delta1", ""))
 AVERAGES = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
 
 
@@ -41,7 +40,7 @@ def postfix(progress: Progress, clock: EpochClock, total_steps: int) -> str:
     return f"loss {progress.mean_loss:.3f}, {clock.pictures_per_s:.1f} images/s, run ends in {left}"
 
 
-def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[str, Any] | None) -> str:
+def epoch_lines(title: str, task: Task, progress: Progress, clock: EpochClock, scores: dict[str, Any] | None) -> str:
     """Loss and speed of an epoch, and the validation metrics in both averages beside those of the constant guess."""
     head = (
         f"{title}  loss {progress.mean_loss:.4f}  {clock.pictures_per_s:.1f} images/s  {clock.elapsed_s:.1f} s "
@@ -49,11 +48,13 @@ def epoch_lines(title: str, progress: Progress, clock: EpochClock, scores: dict[
     )
     if scores is None:
         return head
-    lines = [f"{head}  validation (in brackets: always {scores['guess_m']:.2f} m)"]
-    for key, average in AVERAGES.items():
-        network, guess = scores["network"][key], scores["guess"][key]
-        pairs = [f"{title} {network[name]:.3f}{unit} ({guess[name]:.3f})" for name, title, unit in REPORTED]
-        lines.append("  ".join([f"  {average:18}", *pairs]))
+    guesses = ", ".join(target.guess_text(scores[target.name]) for target in task.targets)
+    lines = [f"{head}  validation (in brackets: always {guesses})"]
+    for target in task.targets:
+        for key, average in AVERAGES.items():
+            network, guess = scores[target.name]["network"][key], scores[target.name]["guess"][key]
+            pairs = [f"{r.title} {network[r.key]:.3f}{r.unit} ({guess[r.key]:.3f})" for r in target.reported]
+            lines.append("  ".join([f"  {average:18}", *pairs]))
     return "\n".join(lines)
 
 
@@ -68,11 +69,22 @@ def log_row(progress: Progress, lr: float, clock: EpochClock, scores: dict[str, 
         "epoch_s": clock.elapsed_s,
         "data_wait_share": clock.wait_share,
     }
-    if scores:
+    for of_target in (scores or {}).values():
         for who, prefix in (("network", "val"), ("guess", "guess")):
-            row.update({f"{prefix}_{metric}": scores[who]["per_picture"][metric] for metric in METRICS})
-            row.update({f"{prefix}_pooled_{metric}": scores[who]["pooled"][metric] for metric in METRICS})
+            row.update({f"{prefix}_{metric}": value for metric, value in of_target[who]["per_picture"].items()})
+            row.update({f"{prefix}_pooled_{metric}": value for metric, value in of_target[who]["pooled"].items()})
     return row
+
+
+def curves(task: Task) -> list[tuple[str, str]]:
+    """The validation metrics to draw, and their titles: two of each target."""
+    shown = [metric for target in task.targets for metric in target.drawn]
+    return [(metric.key, f"validation {metric.title}{' in' + metric.unit if metric.unit else ''}") for metric in shown]
+
+
+def frames_text(frames: int, guesses: Guesses) -> str:
+    """How many frames there are, and what is typical of them."""
+    return f"{frames} frames with a mean of " + ", ".join(f"{guess:.4f} ({name})" for name, guess in guesses.items())
 
 
 def bad_loss(value: float, progress: Progress, folder: Path, reason: str) -> str:
@@ -99,11 +111,11 @@ def how_to_go_on(folder: Path, progress: Progress, config: TrainConfig) -> str:
     return f"stopped {place}; everything is saved. To go on: {command('train', '--resume', folder)}"
 
 
-def farewell(config: TrainConfig, folder: Path, progress: Progress) -> str:
+def farewell(config: TrainConfig, task: Task, folder: Path, progress: Progress) -> str:
     """Where the results are, and the next two commands."""
     best = f"the best weights, of epoch {progress.best_epoch}"
-    if progress.best_rmse_m is not None:
-        best += f" with a validation RMSE of {progress.best_rmse_m:.3f} m (mean of pictures)"
+    if progress.best_error is not None:
+        best += f" with a {task.error_text(progress.best_error)}"
     return (
         f"done. {folder / BEST} holds {best}.\n"
         f"Look at {folder / 'samples.png'} and {folder / 'curves.png'}, then try:\n"

@@ -16,7 +16,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "engine": {"backend", "errors"},
     "ops": {"engine", "backend", "errors"},
     "nn": {"ops", "engine", "backend", "errors"},
-    "models": {"nn", "ops", "engine", "backend", "errors"},
+    "models": {"nn", "ops", "engine", "backend", "errors", "named_options"},
     "losses": {"ops", "engine", "backend", "errors"},
     "metrics": {"ops", "engine", "backend", "errors"},
     "named_options": {"errors"},
@@ -24,6 +24,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "schedule": {"errors", "named_options"},
     "checkpoint": {"nn", "errors", "backend"},
     "data": {"errors"},
+    "targets": {"data", "losses", "metrics", "draw", "nn", "ops", "engine", "backend", "errors"},
 }
 FOREIGN = ("torch", "tensorflow", "jax", "scipy")
 

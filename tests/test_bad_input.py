@@ -247,7 +247,7 @@ def test_disk_full_at_the_start(complaint, data, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("option", "value", "text"),
     [
-        ("--model", "vnet", "model 'vnet' is unknown; there is: unet"),
+        ("--model", "vnet", "model 'vnet' is unknown (did you mean 'unet'?); use unet"),
         ("--loss", "mse+", "--loss: loss 'mse+', character 5"),
         ("--schedule", "zigzag", "--schedule: "),
         ("--optimizer", "adagrad", "--optimizer: "),

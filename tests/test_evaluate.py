@@ -7,7 +7,7 @@ from run_helpers import silent, small_config, tiny_data
 
 from minidepth import Tensor
 from minidepth.data import network_input, open_dataset, resize_image
-from minidepth.evaluate import ScoreBoard, evaluate, scores_text
+from minidepth.evaluate import evaluate, scores_text
 from minidepth.predict import predict_depth
 from minidepth.run_folder import load_model
 from minidepth.train import train
@@ -68,7 +68,7 @@ def test_scores_are_those_of_a_plain_computation(run, data, tta):
 def test_the_guess_is_the_mean_depth_of_the_training_frames(run, data):
     result = evaluate(run, data)
     depths = [open_dataset(data, "test")[i].depth_m for i in range(3)]
-    guess_m = load_model(run).mean_depth_m
+    guess_m = load_model(run).guesses["depth"]
     assert result["guess_m"] == guess_m
     expected = np.sqrt(np.mean(np.square(np.array(depths, np.float64) - guess_m)))
     assert result["guess"]["pooled"]["rmse_m"] == pytest.approx(expected, rel=1e-6)
@@ -100,16 +100,6 @@ def test_the_text_names_crop_averaging_guess_and_sizes(run, data):
 
 def test_the_training_split_can_be_scored(run, data):
     assert evaluate(run, data, split="train")["network"]["pictures"] == 22
-
-
-def test_the_board_scores_network_and_guess_over_the_same_pixels():
-    board = ScoreBoard(2.0)
-    depth_m = np.array([[1.0, 2.0, 0.0]], np.float32)
-    board.add(np.array([[1.5, 2.0, 7.0]], np.float32), depth_m, depth_m > 0)
-    scores = board.scores()
-    assert scores["network"]["pixels"] == scores["guess"]["pixels"] == 2
-    assert scores["network"]["pooled"]["mae_m"] == pytest.approx(0.25)
-    assert scores["guess"]["pooled"]["mae_m"] == pytest.approx(0.5)
 
 
 def test_mirroring_the_picture_mirrors_the_averaged_prediction(run):

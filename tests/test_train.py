@@ -37,20 +37,15 @@ def finished(data, tmp_path_factory):
 
 def stop_after(monkeypatch, steps, number=signal.SIGINT):
     """Let a signal come while the loss of step `steps` is computed: in the middle of a step."""
-    build, counted = losses.build, []
+    compute, counted = losses.Loss.__call__, []
 
-    def build_counting(text):
-        loss = build(text)
+    def counting(loss, *arguments):
+        counted.append(1)
+        if len(counted) == steps:
+            os.kill(os.getpid(), number)
+        return compute(loss, *arguments)
 
-        def counting(*arguments):
-            counted.append(1)
-            if len(counted) == steps:
-                os.kill(os.getpid(), number)
-            return loss(*arguments)
-
-        return counting
-
-    monkeypatch.setattr(losses, "build", build_counting)
+    monkeypatch.setattr(losses.Loss, "__call__", counting)
 
 
 def test_a_run_leaves_every_file(finished):
@@ -185,8 +180,8 @@ def test_training_begins_at_the_constant_guess(data, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(small_config(data, tmp_path / "run", lr=1e-12), log=silent)
     arrays, meta = checkpoint.load(tmp_path / "run" / "last.safetensors")
-    assert arrays["model.head.bias"] == pytest.approx(meta["mean_depth_m"], rel=1e-6)
-    assert 4 < meta["mean_depth_m"] < 6  # the data are even noise from 0.5 to 9.9 m
+    assert arrays["model.head.bias"] == pytest.approx(meta["guesses"]["depth"], rel=1e-6)
+    assert 4 < meta["guesses"]["depth"] < 6  # the data are even noise from 0.5 to 9.9 m
 
 
 def test_run_folders_are_numbered(data, tmp_path, monkeypatch):
@@ -207,19 +202,13 @@ def test_more_epochs_are_allowed_where_the_rate_is_constant():
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_the_good_weights_stay(data, tmp_path, monkeypatch):
-    build = losses.build
-    taken = []
+    compute, taken = losses.Loss.__call__, []
 
-    def bad_at_the_seventh(text):
-        loss = build(text)
+    def bad_at_the_seventh(loss, *arguments):
+        taken.append(1)
+        return compute(loss, *arguments) * (float("nan") if len(taken) == 7 else 1.0)
 
-        def bad(*arguments):
-            taken.append(1)
-            return loss(*arguments) * (float("nan") if len(taken) == 7 else 1.0)
-
-        return bad
-
-    monkeypatch.setattr(losses, "build", bad_at_the_seventh)
+    monkeypatch.setattr(losses.Loss, "__call__", bad_at_the_seventh)
     with pytest.raises(InputError, match=r"the loss is nan at epoch 2, batch 2; every layer .* finite.*lower --lr"):
         train(small_config(data, tmp_path / "run", epochs=2), log=silent)
     arrays, meta = checkpoint.load(tmp_path / "run" / "last.safetensors")
@@ -228,20 +217,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_the_good_weights_stay(data,
 
 
 def test_weights_that_went_bad_in_the_last_step_of_an_epoch_are_not_saved(data, tmp_path, monkeypatch):
-    build, taken = losses.build, []
+    compute, taken = losses.Loss.__call__, []
 
-    def bad_gradient(text):
-        loss = build(text)
+    def bad_gradient(loss, *arguments):
+        value = compute(loss, *arguments)
+        taken.append(1)
+        factor = np.float32(np.nan if len(taken) == 10 else 1)  # the value stays, its gradient does not
+        return Tensor.from_op("bad", value.data.copy(), (value,), lambda grad: (grad * factor,))
 
-        def bad(*arguments):
-            value = loss(*arguments)
-            taken.append(1)
-            factor = np.float32(np.nan if len(taken) == 10 else 1)  # the value stays, its gradient does not
-            return Tensor.from_op("bad", value.data.copy(), (value,), lambda grad: (grad * factor,))
-
-        return bad
-
-    monkeypatch.setattr(losses, "build", bad_gradient)
+    monkeypatch.setattr(losses.Loss, "__call__", bad_gradient)
     with pytest.raises(InputError, match=r"the weights of down.0.conv1.weight are no longer finite.*last good weights"):
         train(small_config(data, tmp_path / "run", epochs=2), log=silent)
     arrays, meta = checkpoint.load(tmp_path / "run" / "last.safetensors")

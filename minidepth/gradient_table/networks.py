@@ -1,4 +1,4 @@
-"""Rows for whole networks: a small U-Net, checked in the picture and in every parameter.
+"""Rows for whole networks: a small U-Net, checked in the picture and in every parameter; the others as they come.
 
 Inside a network nobody chooses the numbers that reach a kink, so picture and parameters are made such that none can:
 
@@ -23,6 +23,7 @@ from minidepth.backend import Array
 from minidepth.engine import Tensor, no_grad
 from minidepth.gradient_inputs import nested_levels
 from minidepth.gradient_table.row import Function, Row
+from minidepth.gradient_table.whole_network import network_row
 from minidepth.models.unet import DoubleConv, UNet
 
 SMALL = {"in_channels": 2, "out_channels": 2, "base_channels": 2, "depth": 2}
@@ -38,6 +39,23 @@ def rows() -> Iterator[Row]:
     yield _row("batch-norm, bilinear", {**BATCH, **LEAKY, "up": "bilinear"}, (2, 2, 8, 12))
     yield _row("batch-norm, nearest", {**BATCH, "up": "nearest"}, (2, 2, 8, 12))
     yield _row("batch-norm, computed twice", {**BATCH, **LEAKY, "recompute": True}, (2, 2, 8, 12))
+    yield from reference_networks()
+
+
+def reference_networks() -> Iterator[Row]:
+    """The networks that others published, in small; see whole_network.py."""
+    yield network_row("pets_unet", "nearest, 2x2", {"base_channels": 2, "depth": 2}, (2, 3, 8, 12))
+    yield network_row("xception_unet", "training", {"base_channels": 2}, (2, 3, 32, 32), overlapping=True)
+    yield network_row("keras_depth_unet", "training, tanh", {"base_channels": 2}, (2, 3, 32, 32))
+    options = {"base_channels": 2, "order": "act-norm", "head": "sigmoid"}
+    yield network_row("keras_depth_unet", "evaluation, act-norm, sigmoid", options, (1, 3, 32, 32), training=False)
+    yield network_row("custom_unet", "training", {"base_channels": 2}, (2, 3, 32, 32))
+    for up in ("transposed", "bilinear-1x1", "bilinear-3x3", "bilinear"):
+        options = {"base_channels": 4, "depth": 2, "up": up, "any_size": True}
+        yield network_row("scratch_unet", up, options, (2, 3, 8, 14))
+    yield network_row("masknet3", "training", {"base_channels": 2}, (2, 3, 6, 7))
+    yield network_row("depthmasknet8", "training", {"base_channels": 2}, (1, 3, 64, 64))
+    yield network_row("depthmasknet8", "evaluation", {"base_channels": 2}, (1, 3, 64, 64), training=False)
 
 
 def _row(setting: str, options: dict[str, Any], shape: tuple[int, ...]) -> Row:

@@ -17,7 +17,6 @@ from minidepth.nn.module import Module as Module
 from minidepth.nn.module import ModuleList as ModuleList
 from minidepth.nn.module import Parameter as Parameter
 from minidepth.nn.module import Sequential as Sequential
-from minidepth.nn.module import watch as watch
 from minidepth.nn.norm_then_act import norm_then_act as norm_then_act
 from minidepth.nn.pools import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from minidepth.nn.pools import AvgPool2d as AvgPool2d
@@ -27,3 +26,5 @@ from minidepth.nn.resize import SamePad2d as SamePad2d
 from minidepth.nn.resize import UnpoolZeros as UnpoolZeros
 from minidepth.nn.resize import Upsample as Upsample
 from minidepth.nn.resize import ZeroPad2d as ZeroPad2d
+from minidepth.nn.watch import run_layers_by as run_layers_by
+from minidepth.nn.watch import watch as watch

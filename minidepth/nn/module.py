@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from minidepth.backend import Array, xp
@@ -187,7 +186,7 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        layers = [f"\n  {name}: {layer!r}" for name, layer in self.named_modules() if _is_innermost(layer) and name]
+        layers = [f"\n  {name}: {layer!r}" for name, layer in self.named_modules() if is_innermost(layer) and name]
         return f"{type(self).__name__}({self.extra_repr()}{''.join(layers)}{chr(10) if layers else ''})"
 
 
@@ -247,39 +246,6 @@ def _once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield name, part
 
 
-def _is_innermost(module: Module) -> bool:
+def is_innermost(module: Module) -> bool:
     """Whether no module is inside it: a layer, not a network."""
     return sum(1 for _ in module.named_modules()) == 1
-
-
-@contextmanager
-def watch(model: Module, seen: Callable[[str, Module, tuple[Tensor, ...], Tensor], None]) -> Iterator[None]:
-    """While the block runs, call ``seen(name, layer, inputs, output)`` after the forward of every innermost layer.
-
-    This is how a summary learns each layer's output shape, and how training finds the first layer that made a NaN:
-
-    >>> with watch(model, lambda name, layer, inputs, output: print(name, output.shape)):
-    ...     model(x)
-    """
-
-    def watched(name: str, layer: Module, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def run(*inputs: Tensor) -> Tensor:
-            output = forward(*inputs)
-            seen(name, layer, inputs, output)
-            return output
-
-        return run
-
-    layers = [(name, module) for name, module in model.named_modules() if _is_innermost(module)]
-    for name, layer in layers:
-        vars(layer)["forward"] = watched(name, layer, layer.forward)  # shadows the method of the class
-    try:
-        yield
-    finally:
-        for _, layer in layers:
-            del vars(layer)["forward"]
-
-
-def is_watched(layer: Module) -> bool:
-    """Whether a `watch` waits for this layer's own output, so that it must not be merged with the next one."""
-    return "forward" in vars(layer)

@@ -122,6 +122,11 @@ def _batch_norm_leaky_relu(rng: np.random.Generator) -> Setting:
     return inputs, {**options, "negative_slope": float(rng.choice([0, 0.01, 0.2]))}
 
 
+def _batch_norm_relu6(rng: np.random.Generator) -> Setting:
+    (x, *affine), options = _batch_norm(rng)
+    return [3 * x, *(3 * each for each in affine)], options
+
+
 def _interpolate(rng: np.random.Generator) -> Setting:
     x = rng.standard_normal((_size(rng, 1, 2), _size(rng, 1, 2), *_pair(rng, 1, 9)))
     mode = "bilinear" if _maybe(rng) else "nearest"
@@ -271,6 +276,7 @@ DRAW: dict[str, Draw] = {
     "permute": _permute,
     "getitem": _getitem,
     "batch_norm_leaky_relu": _batch_norm_leaky_relu,
+    "batch_norm_relu6": _batch_norm_relu6,
     "linear": _linear,
     "dropout": _dropout,
     "adaptive_avg_pool2d": _adaptive_avg_pool2d,
@@ -298,7 +304,7 @@ def call(ops: ModuleType, op: str, options: dict[str, Any], *tensors: Any) -> An
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     if op == "cat":
         return function(tensors, **options)
-    if op in ("batch_norm", "batch_norm_leaky_relu"):
+    if op.startswith("batch_norm"):
         data = tensors[0].data
         running = [np.asarray(options.pop(name), dtype=data.dtype) for name in ("running_mean", "running_var")]
         return function(tensors[0], *running, *tensors[1:], **options)

@@ -30,11 +30,12 @@ def _call(op: str, tensors: list[torch.Tensor], options: dict[str, Any]) -> torc
         return OPERATORS[op](*tensors, **options)
     if op == "cat":
         return torch.cat(tensors, **options)
-    if op in ("batch_norm", "batch_norm_leaky_relu"):
+    if op.startswith("batch_norm"):
         options = dict(options)
         slope = options.pop("negative_slope", 1)
         running = [torch.tensor(options.pop(name), dtype=torch.float64) for name in ("running_mean", "running_var")]
-        return F.leaky_relu(F.batch_norm(tensors[0], *running, *tensors[1:], **options), slope)
+        y = F.leaky_relu(F.batch_norm(tensors[0], *running, *tensors[1:], **options), slope)
+        return F.relu6(y) if op == "batch_norm_relu6" else y
     if op == "interpolate":  # a pair is a tuple for torch
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
         return F.interpolate(*tensors, **options)

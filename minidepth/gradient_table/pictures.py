@@ -107,6 +107,8 @@ def rows() -> Iterator[Row]:
         yield from _batch_norm_leaky_relu(f"training, slope {slope}", (4, 4, 5, 2), training=True, slope=slope)
     yield from _batch_norm_leaky_relu("training, (N, C)", (8, 4), training=True, slope=0.2)
     yield from _batch_norm_leaky_relu("evaluation, slope 0.2", (4, 4, 5, 2), training=False, slope=0.2)
+    yield from _batch_norm_relu6("training", training=True)
+    yield from _batch_norm_relu6("evaluation", training=False)
 
 
 def _with(op: Function, options: dict[str, Any]) -> Function:
@@ -146,6 +148,26 @@ def _batch_norm_leaky_relu(setting: str, shape: tuple[int, ...], training: bool,
     yield from nonlinear(
         "batch_norm_leaky_relu", setting, function, pictures, weight, lambda rng: rng.uniform(0, 0.1, 4)
     )
+
+
+def _batch_norm_relu6(setting: str, training: bool) -> Iterator[Row]:
+    """A row of four channels, of whose numbers some end up below 0, some in between and some above 6, none near by.
+
+    Pictures hold +-0.3 and +-1.3, their mean is 0 and their standard deviation 0.94. So 3 + 4 x^ is about -2.5, 1.7,
+    4.3 and 8.5.
+    """
+
+    def function(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return ops.batch_norm_relu6(x, np.zeros(4), np.ones(4), weight, bias, training=training)
+
+    def pictures(rng: np.random.Generator) -> Array:
+        half = rng.permuted(np.resize([0.3, 1.3], (2, 4, 6, 2)), axis=2) + rng.uniform(-0.05, 0.05, (2, 4, 6, 2))
+        return np.concatenate([half, -half])
+
+    def weight(rng: np.random.Generator) -> Array:
+        return rng.uniform(3.6, 4.4, 4) * [1, -1, 1, -1]
+
+    yield from nonlinear("batch_norm_relu6", setting, function, pictures, weight, lambda rng: rng.uniform(2.8, 3.2, 4))
 
 
 def _distinct(*shape: int) -> Input:

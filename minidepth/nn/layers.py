@@ -6,6 +6,8 @@ recipe for the first weights (see init.py), and ``rng`` the random generator the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minidepth import ops
@@ -129,13 +131,12 @@ class BatchNorm2d(Module):
         self.running_var = Buffer(np.ones(num_features, np.float32))
         self.num_batches_tracked = Buffer(np.array(0, np.int64))
 
-    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
-        """The normalised x; with `negative_slope` also the leaky ReLU of it, see `norm_then_act`."""
+    def forward(self, x: Tensor, op: Callable[..., Tensor] = ops.batch_norm) -> Tensor:
+        """The normalised x; `op` may be a sibling of `batch_norm` that also activates it, see `norm_then_act`."""
         if self.training and not is_second_run():
             self.num_batches_tracked.data += 1
         mean, var = self.running_mean.data, self.running_var.data
-        args = x, mean, var, self.weight, self.bias, self.training, self.momentum, self.eps
-        return ops.batch_norm(*args) if negative_slope is None else ops.batch_norm_leaky_relu(*args, negative_slope)
+        return op(x, mean, var, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

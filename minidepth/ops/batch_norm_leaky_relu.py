@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.ops.batch_norm import normalise_and_activate
+from minidepth.ops.batch_norm import Activation, normalise_and_activate
 
 
 def batch_norm_leaky_relu(
@@ -47,4 +47,4 @@ def batch_norm_leaky_relu(
     if not 0 <= negative_slope <= 1:
         raise ValueError(f"{op}: negative_slope is {negative_slope}; it must lie between 0 and 1")
     args = x, running_mean, running_var, weight, bias, training, momentum, eps
-    return normalise_and_activate(op, *args, slope=negative_slope)
+    return normalise_and_activate(op, *args, Activation(negative_slope))

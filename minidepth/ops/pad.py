@@ -61,7 +61,7 @@ def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
 def forward(x: Array, widths: list[tuple[int, int]], mode: str, value: float) -> Array:
     """x in its frame; NumPy's own `pad` for modes that losses use on small pictures."""
     if mode != "constant":
-        return np.pad(x, widths, mode=_NUMPY_MODE[mode])  # type: ignore[call-overload, no-any-return]
+        return np.pad(x, widths, mode=_NUMPY_MODE[mode])  # type: ignore[call-overload]
     y = pool.empty(tuple(before + n + after for n, (before, after) in zip(x.shape, widths)), x.dtype)
     for axis, (n, (before, _)) in enumerate(zip(x.shape, widths)):
         along = np.moveaxis(y, axis, 0)

@@ -29,6 +29,10 @@ def batch_norm_leaky_relu(x, weight, bias):
     return ops.batch_norm_leaky_relu(x, None, None, weight, bias, training=True)
 
 
+def batch_norm_relu6(x, weight, bias):
+    return ops.batch_norm_relu6(x, None, None, weight, bias, training=True)
+
+
 # function, shapes of its inputs, which of them (by position) and whether the output y may be kept, and how many bytes
 # beside those for each number of y
 KEEPS = {
@@ -39,6 +43,7 @@ KEEPS = {
     "conv_transpose2d, fixed filter": (lambda x: ops.conv_transpose2d(x, FILTER, stride=2), [SHAPE], "", 0.1),
     "batch_norm": (batch_norm, [SHAPE, VECTOR, VECTOR], "012", 0.1),
     "batch_norm_leaky_relu": (batch_norm_leaky_relu, [SHAPE, VECTOR, VECTOR], "012", 0.1),
+    "batch_norm_relu6": (batch_norm_relu6, [SHAPE, VECTOR, VECTOR], "012", 0.1),
     "relu": (ops.relu, [SHAPE], "y", 0),
     "relu6": (ops.relu6, [SHAPE], "y", 0),
     "leaky_relu": (ops.leaky_relu, [SHAPE], "y", 0),

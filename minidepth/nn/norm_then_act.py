@@ -9,7 +9,8 @@ from minidepth import ops
 from minidepth.engine import Tensor
 from minidepth.nn.activations import LeakyReLU, ReLU, ReLU6
 from minidepth.nn.layers import BatchNorm2d
-from minidepth.nn.module import Module, is_watched
+from minidepth.nn.module import Module
+from minidepth.nn.watch import is_watched
 
 
 def norm_then_act(norm: Module, act: Module, x: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
-"""The command line: ``minidepth train``, ``evaluate``, ``predict``, ``data info|verify``, ``summary``, ``gradcheck``,
-``bench``.
+"""The command line: ``minidepth train``, ``evaluate``, ``predict``, ``data info|verify|make``, ``summary``,
+``gradcheck``, ``bench``.
 
 A mistake of the user is one line on standard error and exit status 2; Ctrl-C is status 130.
 """
@@ -103,6 +103,8 @@ def run_predict(arguments: argparse.Namespace) -> int:
 
 
 def run_data(arguments: argparse.Namespace) -> int:
+    if arguments.action == "make":
+        return make_data(arguments)
     from minidepth.data import inspect
 
     if arguments.action == "info":
@@ -111,6 +113,15 @@ def run_data(arguments: argparse.Namespace) -> int:
         report = inspect.verify(arguments.path)
     print(json.dumps(report.data, indent=2) if arguments.json else report.text)
     return 1 if report.data.get("problems") else 0
+
+
+def make_data(arguments: argparse.Namespace) -> int:
+    from minidepth.data.make import make
+
+    made = make(arguments.kind, arguments.folder, arguments.frames, arguments.size, arguments.seed)
+    counts = ", ".join(f"{count} to {split}" for split, count in made.frames.items())
+    say(f"{made.folder}: {counts}; look with: minidepth data info {made.folder} --sheet sheet.png")
+    return 0
 
 
 def run_summary(arguments: argparse.Namespace) -> int:

@@ -153,7 +153,7 @@ def add_data(commands: Any) -> None:
     command = add_command(
         commands,
         "data",
-        "look into a data set, or check every file of it",
+        "look into a data set, check every file of it, or make one",
         "minidepth data info nyu_csv --sheet sheet.png",
     )
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -167,6 +167,17 @@ def add_data(commands: Any) -> None:
     for action in (info, verify):
         action.add_argument("path", metavar="PATH", help="data set, as for train")
         action.add_argument("--json", action="store_true", help="print JSON instead of text")
+    make = add_command(
+        actions,
+        "make",
+        "draw a stand-in for a data set, in its layout",
+        "minidepth data make pets my_pets --frames 300",
+    )
+    make.add_argument("kind", metavar="KIND", help="pets, modest, diode or rooms (as NYU's CSV folder)")
+    make.add_argument("folder", metavar="DIR", help="folder to make")
+    make.add_argument("--frames", type=int, metavar="N", help="frames to train and to test together")
+    make.add_argument("--size", type=size, metavar="HxW", help="height x width of the pictures")
+    make.add_argument("--seed", type=int, metavar="N", default=0, help="another seed, other pictures (default: 0)")
 
 
 def add_summary(commands: Any) -> None:

@@ -62,6 +62,19 @@ def find_csv(folder: Path, split: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def parts(folder: Path) -> tuple[str, ...]:
+    """The splits that a folder holds in this layout."""
+    return tuple(split for split in CSV_NAMES if find_csv(folder, split))
+
+
+def open_split(folder: Path, split: str) -> CsvPairs:
+    """The CSV file of a split that is there."""
+    csv_path = find_csv(folder, split)
+    if csv_path is None:
+        raise DataError(f"{folder}: data/{CSV_NAMES[split]} is missing")
+    return CsvPairs(csv_path)
+
+
 def read_rows(csv_path: Path) -> list[tuple[int, str, str]]:
     """(line, picture, depth) for each row; Windows separators, blank lines, a byte-order mark and a header do no harm.
 

@@ -59,6 +59,6 @@ class FastDepth(StoredFrames):
         return np.ascontiguousarray(rgb.transpose(1, 2, 0)), depth.astype(np.float32, copy=False)
 
 
-def has_frames(folder: Path, split: str) -> bool:
-    """Whether a folder holds at least one frame of a split in this layout."""
-    return next(Path(folder).glob(PATTERNS[split]), None) is not None
+def parts(folder: Path) -> tuple[str, ...]:
+    """The splits of which a folder holds at least one frame in this layout."""
+    return tuple(split for split, pattern in PATTERNS.items() if next(Path(folder).glob(pattern), None) is not None)

@@ -20,13 +20,44 @@ MODES_16_BIT = ("I;16", "I;16L", "I;16B", "I")  # the last is what older Pillow 
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """A picture file of any mode as uint8 (H, W, 3).
+    """A picture file of any kind and mode as uint8 (H, W, 3), whatever its name ends in; transparency is ignored.
 
     Raises:
         DataError: missing, truncated, or no picture.
     """
     with opened(path) as picture:
+        if "transparency" in picture.info:  # Pillow warns about going from some of these to RGB at once
+            picture = picture.convert("RGBA")
         return np.asarray(picture.convert("RGB"))
+
+
+def read_bytes(path: Path, what: str) -> np.ndarray:
+    """A picture file of one byte a pixel as uint8 (H, W): grey values, or the numbers of a palette's colours.
+
+    Raises:
+        DataError: missing, truncated, no picture, or of another mode; `what` says in the error what it should be.
+    """
+    with opened(path) as picture:
+        if picture.mode in ("L", "P"):
+            return np.asarray(picture)
+        raise DataError(
+            f"{path}: {what} must be 8-bit with one channel (mode L or P), but this has mode {picture.mode}"
+        )
+
+
+def read_depth_16_bit(path: Path, steps_per_m: float) -> np.ndarray:
+    """A 16-bit grey depth map as float32 (H, W) in metres, v / steps_per_m.
+
+    Raises:
+        DataError: missing, truncated, no picture, or not 16-bit grey.
+    """
+    with opened(path) as picture:
+        if picture.mode in MODES_16_BIT:
+            return np.asarray(picture).astype(np.float32) / np.float32(steps_per_m)
+        raise DataError(
+            f"{path}: a depth map must be 16-bit grey here (mode I;16, v/{steps_per_m:g} m), but this file has mode"
+            f" {picture.mode}"
+        )
 
 
 def read_depth_png(path: Path) -> np.ndarray:

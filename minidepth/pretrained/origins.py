@@ -90,8 +90,8 @@ ORIGINS = (
         _keras_mobilenet,
         ("conv_preds.",),
         "",
-        "trained on v / 127.5 - 1, with batch-norm's eps of 1e-3 (here 1e-5), and with layers of stride 2 padded on the "
-        "right and below only (here on all sides, so its maps shift by a pixel): train on before you trust it",
+        "trained on v / 127.5 - 1, with batch-norm's eps of 1e-3 (here 1e-5), and with layers of stride 2 padded on "
+        "the right and below only (here on all sides, so its maps shift by a pixel): train on before you trust it",
     ),
 )
 

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from minidepth.errors import InputError
-from minidepth.metrics import METRICS, MetricMean, constant_guess, crop_mask, depth_metrics, format_table, prepare
+from minidepth.metrics import (
+    METRICS,
+    MetricMean,
+    constant_guess,
+    crop_mask,
+    depth_acc,
+    depth_metrics,
+    format_table,
+    prepare,
+)
 
 
 def scene(seed=0, size=(6, 7)):
@@ -27,6 +36,7 @@ def loops(pictures, low=1e-3, high=10.0):
             if v and low < t < high:
                 pairs.append((low if math.isnan(p) or p < low else high if p > high else p, t))
     n = len(pairs)
+    ratios = [math.log(p / t) for p, t in pairs]
     return {
         "rmse_m": math.sqrt(sum((p - t) ** 2 for p, t in pairs) / n),
         "mae_m": sum(abs(p - t) for p, t in pairs) / n,
@@ -34,6 +44,7 @@ def loops(pictures, low=1e-3, high=10.0):
         "sq_rel_m": sum((p - t) ** 2 / t for p, t in pairs) / n,
         "log10": sum(abs(math.log10(p) - math.log10(t)) for p, t in pairs) / n,
         "rmse_log": math.sqrt(sum((math.log(p) - math.log(t)) ** 2 for p, t in pairs) / n),
+        "silog": 100 * math.sqrt(sum((d - sum(ratios) / n) ** 2 for d in ratios) / n),
         "delta1": sum(max(p / t, t / p) < 1.25 for p, t in pairs) / n,
         "delta2": sum(max(p / t, t / p) < 1.25**2 for p, t in pairs) / n,
         "delta3": sum(max(p / t, t / p) < 1.25**3 for p, t in pairs) / n,
@@ -51,6 +62,8 @@ def test_by_hand():
         "sq_rel_m": (1 + 0 + 0.25) / 3,
         "log10": (math.log10(2) + math.log10(1.25)) / 3,
         "rmse_log": math.sqrt((math.log(2) ** 2 + math.log(1.25) ** 2) / 3),
+        "silog": 100
+        * math.sqrt((math.log(2) ** 2 + math.log(1.25) ** 2) / 3 - ((math.log(2) + math.log(1.25)) / 3) ** 2),
         "delta1": 1 / 3,
         "delta2": 2 / 3,
         "delta3": 2 / 3,
@@ -227,7 +240,7 @@ def test_table_names_crop_averaging_and_units():
     assert head == (
         f"1 picture, {network.pixels} valid pixels, crop eigen-bts (rows 45:471, columns 41:601), depth 0.001 .. 10 m"
     )
-    assert titles.split() == "average RMSE m MAE m AbsRel SqRel m log10 RMSElog delta1 delta2 delta3".split()
+    assert titles.split() == "average RMSE m MAE m AbsRel SqRel m log10 RMSElog SILog delta1 delta2 delta3".split()
     assert [row[:36].strip() for row in rows] == [
         "unet             mean of pictures",
         "constant 2.50 m  mean of pictures",
@@ -235,7 +248,7 @@ def test_table_names_crop_averaging_and_units():
         "constant 2.50 m  pooled over pixels",
     ]
     for row, expected in ((rows[0], network.per_picture()), (rows[3], guess.pooled())):
-        assert [float(cell) for cell in row.split()[-9:]] == pytest.approx(list(expected.values()), abs=6e-4)
+        assert [float(cell) for cell in row.split()[-10:]] == pytest.approx(list(expected.values()), abs=6e-4)
     assert len({len(line) for line in [titles, *rows]}) == 1
 
 
@@ -255,3 +268,27 @@ def test_summary_is_json():
     assert json.loads(json.dumps(summary)) == summary
     assert summary["crop"] == "none"
     assert set(summary["per_picture"]) == set(summary["pooled"]) == set(METRICS)
+
+
+def test_silog_does_not_see_a_common_factor():
+    prediction, target, valid = scene()
+    found, halved = (depth_metrics(prediction / k, target / k, valid, max_depth_m=100)["silog"] for k in (1, 2))
+    assert found == pytest.approx(halved, rel=1e-6)
+    assert depth_metrics(1.5 * target, target, valid, max_depth_m=100)["silog"] < 0.01
+    one = valid & (np.arange(valid.size).reshape(valid.shape) == np.flatnonzero(valid)[0])
+    assert depth_metrics(prediction, target, one)["silog"] == 0  # rounding must not leave a root of a negative number
+
+
+def test_depth_acc():
+    """0.4 and 0.6 of the range are on different sides of its middle, 0.1 and 0.4 on the same."""
+    target = np.array([[2.0, 4.0, 2.2, 2.8, 99.0]])
+    valid = np.array([[True, True, True, True, False]])
+    prediction = np.array([[2.9, 3.5, 3.2, 2.2, 0.0]])
+    assert depth_acc(prediction, target, valid) == 3 / 4
+    assert depth_acc(target, target, valid) == 1
+    assert depth_acc(prediction + 10, target, valid) == 0
+    assert depth_acc(prediction, np.ones_like(target), valid) == 0
+    with pytest.raises(ValueError, match="depth_acc: no pixel is valid"):
+        depth_acc(prediction, target, np.zeros_like(valid))
+    with pytest.raises(ValueError, match="depth_acc: .*one picture"):
+        depth_acc(prediction, target, valid[:, :3])

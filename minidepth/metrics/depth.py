@@ -6,6 +6,7 @@ With p the prediction and t the truth in metres, means over the valid pixels:
     mae_m      mean |p - t|                    rmse_log   sqrt(mean (ln p - ln t)^2)
     abs_rel    mean |p - t| / t                delta_k    share of pixels with max(p/t, t/p) < 1.25^k,  k = 1, 2, 3
     sq_rel_m   mean (p - t)^2 / t
+    silog      100 sqrt(mean d^2 - (mean d)^2) with d = ln p - ln t: how uneven the ratio is, whatever it is on average
 
 The protocol (as in the program of Lee et al., From Big to Small, 2019):
 
@@ -30,7 +31,7 @@ from minidepth.errors import InputError
 
 MIN_DEPTH_M, MAX_DEPTH_M = 1e-3, 10.0
 
-METRICS = ("rmse_m", "mae_m", "abs_rel", "sq_rel_m", "log10", "rmse_log", "delta1", "delta2", "delta3")
+METRICS = ("rmse_m", "mae_m", "abs_rel", "sq_rel_m", "log10", "rmse_log", "silog", "delta1", "delta2", "delta3")
 
 CROPS: dict[str, tuple[slice, slice] | None] = {
     "eigen-bts": (slice(45, 471), slice(41, 601)),
@@ -71,7 +72,7 @@ def depth_metrics(
     min_depth_m: float = MIN_DEPTH_M,
     max_depth_m: float = MAX_DEPTH_M,
 ) -> dict[str, float]:
-    """The nine metrics of one picture (H, W), by name; see `METRICS`.
+    """The metrics of one picture (H, W), by name; see `METRICS`.
 
     Args:
         prediction_m: predicted depth; it is clamped first (`prepare`).
@@ -189,7 +190,7 @@ def format_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     where = f" (rows {window[0].start}:{window[0].stop}, columns {window[1].start}:{window[1].stop})" if window else ""
     count = f"{pictures} picture{'s' * (pictures != 1)}, {pixels} valid pixels"
     head = f"{count}, crop {crop}{where}, depth {min_depth_m:g} .. {max_depth_m:g} m"
-    titles = ("RMSE m", "MAE m", "AbsRel", "SqRel m", "log10", "RMSElog", "delta1", "delta2", "delta3")
+    titles = ("RMSE m", "MAE m", "AbsRel", "SqRel m", "log10", "RMSElog", "SILog", "delta1", "delta2", "delta3")
     averages = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
     width = max(len(name) for name in results)
     lines = [head, f"{'':{width}}  {'average':18}" + "".join(f"{title:>9}" for title in titles)]
@@ -214,15 +215,38 @@ def _sums(prediction_m: Array, target_m: Array, valid: Array, min_m: float, max_
     counts = valid & (target_m > min_m) & (target_m < max_m)  # comparisons with nan are False
     t = target_m[counts].astype(np.float64)
     p = prepare(prediction_m[counts], min_m, max_m)
-    error, log_error = np.abs(p - t), np.abs(np.log(p) - np.log(t))
+    error, log_ratio = np.abs(p - t), np.log(p) - np.log(t)
     ratio = np.maximum(p / t, t / p)
     hits = [np.count_nonzero(ratio < 1.25**k) for k in (1, 2, 3)]
     squared = error * error
-    terms = (squared, error, error / t, squared / t, log_error / np.log(10), log_error * log_error)
+    terms = (squared, error, error / t, squared / t, np.abs(log_ratio) / np.log(10), log_ratio * log_ratio, log_ratio)
     return t.size, np.array([*(term.sum() for term in terms), *hits], np.float64)
 
 
 def _from_means(means: Array) -> dict[str, float]:
-    """Metrics by name, from the means in the order of `METRICS`: the two root-mean-squares still need their root."""
+    """Metrics by name, from the means in the order of `METRICS`: what comes from squares still needs its root."""
     values = dict(zip(METRICS, means.tolist()))
+    variance = values["rmse_log"] - values["silog"] ** 2  # of ln p - ln t: in place of silog stands its mean
+    values["silog"] = 100 * max(variance, 0.0) ** 0.5
     return {name: value**0.5 if name.startswith("rmse") else value for name, value in values.items()}
+
+
+def depth_acc(prediction: Array, target: Array, valid: Array) -> float:
+    """The "depth accuracy" of the depth U-Nets of github.com/siddinc and kyovchev, for one picture (H, W).
+
+    Prediction and truth are put on a scale on which the nearest true depth is 0 and the farthest 1; the result is the
+    share of valid pixels on which both round to the same whole number. So it asks only which half of the range a pixel
+    lies in, and the answer depends on the two extreme pixels of the truth. **Not comparable** with delta1 or anything
+    else; here to reproduce those programs. 0 where the truth is one single depth.
+
+    Raises:
+        ValueError: the shapes differ, or no pixel is valid.
+    """
+    _check_shapes("depth_acc", prediction, target, valid)
+    t, p = target[valid].astype(np.float64), prediction[valid].astype(np.float64)
+    if t.size == 0:
+        raise ValueError("depth_acc: no pixel is valid")
+    nearest, span = t.min(), t.max() - t.min()
+    if span == 0:
+        return 0.0
+    return float(np.mean(np.round((p - nearest) / span) == np.round((t - nearest) / span)))

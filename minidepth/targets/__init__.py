@@ -13,13 +13,15 @@ from minidepth.errors import InputError
 from minidepth.targets.base import Board as Board
 from minidepth.targets.base import Target as Target
 from minidepth.targets.depth import Depth as Depth
+from minidepth.targets.labels import Labels as Labels
+from minidepth.targets.mask import Mask as Mask
 from minidepth.targets.task import Guesses as Guesses
 from minidepth.targets.task import Task as Task
 from minidepth.targets.task import TaskBoard as TaskBoard
 from minidepth.targets.task import inputs_of as inputs_of
 from minidepth.targets.task import sample_of as sample_of
 
-KINDS: dict[str, type[Target]] = {kind.name: kind for kind in (Depth,)}
+KINDS: dict[str, type[Target]] = {kind.name: kind for kind in (Depth, Labels, Mask)}
 NAMES = tuple(KINDS)
 
 
@@ -59,4 +61,9 @@ def build(task: str, scale: str = "metres", max_depth_m: float = 10.0, classes: 
     unknown = [name for name in names if name not in NAMES]
     if unknown or len(set(names)) < len(names):
         raise InputError(f"--task {task}: use {', '.join(NAMES)}, or several joined by +, such as mask+depth")
-    return Task([Depth(scale, max_depth_m, logits=len(names) > 1)])
+    make = {
+        "depth": lambda: Depth(scale, max_depth_m, logits=len(names) > 1),
+        "labels": lambda: Labels(classes),
+        "mask": Mask,
+    }
+    return Task([make[name]() for name in names])

@@ -56,6 +56,37 @@ def reference_networks() -> Iterator[Row]:
     yield network_row("masknet3", "training", {"base_channels": 2}, (2, 3, 6, 7))
     yield network_row("depthmasknet8", "training", {"base_channels": 2}, (1, 3, 64, 64))
     yield network_row("depthmasknet8", "evaluation", {"base_channels": 2}, (1, 3, 64, 64), training=False)
+    yield from mobilenets()
+    yield from networks_on_encoders()
+
+
+def mobilenets() -> Iterator[Row]:
+    """MobileNet with its ways up, each with few channels."""
+    widths = {"widths": (2, 3, 3, 4, 3, 4, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 3, 2)}
+    yield network_row("mobilenet", "add, nearest, depthwise 5x5", widths, (2, 3, 32, 64))
+    for decoder in ("blconv3", "deconv5dw", "upconv", "upproj"):
+        options = {**widths, "decoder": decoder, "skip": "concat"}
+        yield network_row("mobilenet", f"concat, {decoder}", options, (2, 3, 32, 64))
+    shuffle = {"widths": (*[2] * 13, 1024, *[1] * 5), "decoder": "shuffle3dw", "skip": "none"}
+    yield network_row("mobilenet", "no skip, pixel shuffle", shuffle, (2, 3, 32, 64))
+    yield network_row("mobilenet_pruned", "add, nearest, depthwise 5x5", widths, (2, 3, 64, 32))
+
+
+def networks_on_encoders() -> Iterator[Row]:
+    """The networks on ResNets and DenseNets."""
+    small = {"width": 2, "blocks": (1, 1, 1, 1)}
+    wider = {**small, "width": 4}
+    yield network_row("resnet34_unet", "training", wider, (1, 3, 64, 64), overlapping=True)
+    yield network_row("resnet34_unet", "evaluation", wider, (1, 3, 32, 64), training=False, overlapping=True)
+    yield network_row("resnet34_unet_preact", "training", wider, (1, 3, 64, 64), overlapping=True)
+    for up in ("transposed", "bilinear"):
+        yield network_row("resnet50_unet", up, {**small, "up": up}, (1, 3, 64, 64), overlapping=True)
+    for first in (True, False):
+        options = {**small, "growth": 2, "first_activation": first}
+        setting = "training" if first else "training, as the PyTorch port"
+        yield network_row("densedepth", setting, options, (2, 3, 64, 64), overlapping=True)
+    yield network_row("fcrn", "training", {**small, "dropout": 0.0}, (2, 3, 64, 60), overlapping=True)
+    yield network_row("multi_scale", "training", small, (1, 3, 64, 60), overlapping=True)
 
 
 def _row(setting: str, options: dict[str, Any], shape: tuple[int, ...]) -> Row:

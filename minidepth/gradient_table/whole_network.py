@@ -79,7 +79,7 @@ def draw_parameters(model: nn.Module, pictures: Sequence[Array], rng: np.random.
         parameter.data[...] = rng.normal(size=parameter.shape) / np.sqrt(spread)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.weight.data[...] = rng.uniform(0.5, 1.5, module.weight.shape)
+            module.weight.data[...] = rng.uniform(0.3, 0.8, module.weight.shape)  # so that ReLU6 does not cut all
             module.running_mean.data[...] = rng.normal(size=module.running_mean.data.shape) / 4
             module.running_var.data[...] = rng.uniform(0.5, 1.5, module.running_var.data.shape)
     for conv in before_last_pooling(model, pictures):
@@ -125,14 +125,15 @@ def keep_from_kinks(model: nn.Module, pictures: Sequence[Array]) -> None:
 
 
 def distance_to_safety(x: Array, kinks: Sequence[float]) -> Array:
-    """What to add to each channel of x (N, C, H, W) so that it is above the first kink, but the last one below.
+    """What to add to each channel of x (N, C, H, W) so that it is above the first kink, but the last of several below.
 
     With a second kink, a channel that does not fit between the two goes above both.
     """
     low, high = x.min(axis=(0, 2, 3)), x.max(axis=(0, 2, 3))
     fits = high - low < kinks[-1] - kinks[0] - 2 * GAP if len(kinks) > 1 else True
     move = np.where(fits, kinks[0], kinks[-1]) + GAP - low
-    move[-1] = -GAP - high[-1]
+    if len(move) > 1:
+        move[-1] = -GAP - high[-1]
     return move
 
 

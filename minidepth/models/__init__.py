@@ -9,10 +9,19 @@ from typing import Any, NamedTuple
 from minidepth import named_options
 from minidepth.errors import InputError
 from minidepth.models.custom_unet import CustomUNet as CustomUNet
+from minidepth.models.densedepth import DenseDepth as DenseDepth
 from minidepth.models.depthmasknet8 import DepthMaskNet8 as DepthMaskNet8
+from minidepth.models.fcrn import FCRN as FCRN
 from minidepth.models.keras_depth_unet import KerasDepthUNet as KerasDepthUNet
 from minidepth.models.masknet3 import MaskNet3 as MaskNet3
+from minidepth.models.mobilenet import MobileNet as MobileNet
+from minidepth.models.mobilenet import mobilenet_pruned as mobilenet_pruned
+from minidepth.models.multi_scale import MultiScale as MultiScale
 from minidepth.models.pets_unet import PetsUNet as PetsUNet
+from minidepth.models.resnet34_unet import ResNet34UNet as ResNet34UNet
+from minidepth.models.resnet34_unet import resnet34_unet as resnet34_unet
+from minidepth.models.resnet34_unet_preact import resnet34_unet_preact as resnet34_unet_preact
+from minidepth.models.resnet50_unet import ResNet50UNet as ResNet50UNet
 from minidepth.models.scratch_unet import ScratchUNet as ScratchUNet
 from minidepth.models.unet import UNet as UNet
 from minidepth.models.xception_unet import XceptionUNet as XceptionUNet
@@ -26,6 +35,8 @@ class Variant(NamedTuple):
     """As typed behind the colon of ``"scratch_unet:up=bilinear"``."""
     purpose: str
     system: str = ""
+    size: tuple[int, int] | None = None
+    """Height and width at which it was published, where those differ from the network's."""
 
 
 class Entry(NamedTuple):
@@ -47,7 +58,14 @@ class Entry(NamedTuple):
 
 MODELS: dict[str, Entry] = {
     "unet": Entry(
-        UNet, (240, 320), "Ronneberger, Fischer and Brox 2015", "any map from a picture: the network to learn"
+        UNet,
+        (240, 320),
+        "Ronneberger, Fischer and Brox 2015",
+        "any map from a picture: the network to learn",
+        variants=(
+            Variant("padding=valid,in_channels=1,out_channels=2", "cells, as in the paper", "P0", (572, 572)),
+            Variant("norm=batch,up=bilinear,activation=leaky_relu,base_channels=8", "rooms in two minutes: the default"),
+        ),
     ),
     "pets_unet": Entry(
         PetsUNet,
@@ -73,8 +91,56 @@ MODELS: dict[str, Entry] = {
         (
             Variant("up=bilinear-1x1", "no stripes: enlargement, 1x1 convolution", "003-D"),
             Variant("up=bilinear-3x3", "no stripes: enlargement, 3x3 convolution", "003-D"),
-            Variant("up=bilinear,any_size", "no stripes, no convolution on the way up; any size", "003-D"),
+            Variant("up=bilinear,any_size", "no stripes, no convolution on the way up; any size", "003-D, R5"),
+            Variant("any_size,out_channels=2", "foreground and background of a picture of any size", "R5"),
         ),
+    ),
+    "resnet34_unet_preact": Entry(
+        resnet34_unet_preact,
+        (128, 128),
+        "Yakubovskiy 2018, kyovchev 2020",
+        "depth, on Keras' pretrained ResNet-34",
+        "002-A",
+    ),
+    "resnet34_unet": Entry(
+        resnet34_unet, (128, 128), "Yakubovskiy 2018", "depth, on torchvision's pretrained ResNet-34"
+    ),
+    "resnet50_unet": Entry(
+        ResNet50UNet,
+        (480, 640),
+        "PSIML 2019, kevinlu1211 2018",
+        "depth, on torchvision's pretrained ResNet-50",
+        "003-C",
+        (Variant("up=bilinear", "no stripes: 1x1 convolution, enlargement", "003-D"),),
+    ),
+    "densedepth": Entry(
+        DenseDepth,
+        (480, 640),
+        "Alhashim and Wonka 2018",
+        "depth at half size, on a pretrained DenseNet-169",
+        "R1",
+        (Variant("half_features", "half as wide on the way up, as the released code", "R1"),),
+    ),
+    "fcrn": Entry(FCRN, (228, 304), "Laina et al. 2016", "depth at half size, no skip connections", "R2"),
+    "multi_scale": Entry(MultiScale, (228, 304), "Hu et al. 2018", "depth at half size, all scales fused", "R3"),
+    "mobilenet": Entry(
+        MobileNet,
+        (224, 224),
+        "Howard et al. 2017, Wofk et al. 2019",
+        "depth in real time",
+        "001-A",
+        (
+            Variant("skip=concat", "skip connections as more channels", "001-B..E"),
+            Variant("decoder=nnconv5", "plain 5x5 convolutions on the way up", "001-B..E"),
+            Variant("decoder=blconv5dw", "bilinear enlargement", "001-B..E"),
+            Variant("decoder=deconv5dw", "transposed convolutions", "001-B..E"),
+            Variant("decoder=shuffle5dw,skip=none", "pixel shuffle", "001-B..E"),
+            Variant("decoder=upconv", "zeros between the pixels", "001-B..E"),
+            Variant("decoder=upproj", "up-projections", "001-B..E"),
+        ),
+    ),
+    "mobilenet_pruned": Entry(
+        mobilenet_pruned, (224, 224), "Wofk et al. 2019", "depth in real time, half of the work", "001-B..E"
     ),
     "masknet3": Entry(MaskNet3, (224, 224), "MODEST project 2020", "what is in front of the background", "004-A"),
     "depthmasknet8": Entry(DepthMaskNet8, (224, 224), "MODEST project 2020", "foreground and depth at once", "004-B"),

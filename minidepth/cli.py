@@ -1,5 +1,5 @@
-"""The command line: ``minidepth train``, ``evaluate``, ``predict``, ``data info|verify|make``, ``summary``,
-``gradcheck``, ``bench``.
+"""The command line: ``minidepth train``, ``lr-find``, ``evaluate``, ``predict``, ``data info|verify|make``,
+``models``, ``summary``, ``bench``.
 
 A mistake of the user is one line on standard error and exit status 2; Ctrl-C is status 130.
 """
@@ -83,6 +83,16 @@ def run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_lr_find(arguments: argparse.Namespace) -> int:
+    from minidepth.config import TrainConfig
+    from minidepth.lr_finder import lr_find
+
+    settings = {field.name for field in dataclasses.fields(TrainConfig)}
+    given = {name: value for name, value in vars(arguments).items() if name in settings}
+    lr_find(TrainConfig(**given), arguments.steps, log=say)
+    return 0
+
+
 def run_evaluate(arguments: argparse.Namespace) -> int:
     from minidepth.evaluate import evaluate, scores_text
 
@@ -124,21 +134,24 @@ def make_data(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_models(arguments: argparse.Namespace) -> int:
+    from minidepth import listing
+
+    found = listing.lines()
+    print(listing.as_json(found) if arguments.json else listing.table(found))
+    return 0
+
+
 def run_summary(arguments: argparse.Namespace) -> int:
-    from minidepth.models import build
+    from minidepth.listing import named
     from minidepth.summary import summarize
 
-    model = build(
-        arguments.model,
-        in_channels=arguments.in_channels,
-        out_channels=arguments.out_channels,
-        base_channels=arguments.base_channels,
-        padding=arguments.padding,
-        up=arguments.up,
-        norm=None if arguments.norm == "none" else arguments.norm,
-        rng=0,
-    )
-    print(summarize(model, arguments.size))
+    options = ("base_channels", "in_channels", "out_channels", "padding", "up", "norm")
+    given = {name: value for name, value in vars(arguments).items() if name in options}
+    if given.get("norm") == "none":
+        given["norm"] = None
+    model, size = named(arguments.model, **given)
+    print(summarize(model, arguments.size or size))
     return 0
 
 
@@ -157,9 +170,11 @@ def run_bench(arguments: argparse.Namespace) -> int:
 
 COMMANDS = {
     "train": run_train,
+    "lr-find": run_lr_find,
     "evaluate": run_evaluate,
     "predict": run_predict,
     "data": run_data,
+    "models": run_models,
     "summary": run_summary,
     "gradcheck": run_gradcheck,
     "bench": run_bench,

@@ -21,9 +21,11 @@ def parser(version: str) -> argparse.ArgumentParser:
     main.add_argument("--version", action="version", version=f"minidepth {version}")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_train(commands)
+    add_lr_find(commands)
     add_evaluate(commands)
     add_predict(commands)
     add_data(commands)
+    add_models(commands)
     add_summary(commands)
     add_gradcheck(commands)
     add_bench(commands)
@@ -61,6 +63,31 @@ def add_train(commands: Any) -> None:
         "train a network; without options, on procedural rooms in under two minutes",
         "minidepth train --data nyu_csv --size 128x160 --base-channels 16 --epochs 30 --lr 3e-3 --out nyu_run",
     )
+    add_settings(command)
+    folder = command.add_mutually_exclusive_group()
+    folder.add_argument(
+        "--out", metavar="DIR", default=argparse.SUPPRESS, help="run folder to make (default: runs/<data set>-<n>)"
+    )
+    folder.add_argument("--resume", metavar="DIR", help="go on with this run; its own settings hold")
+
+
+def add_lr_find(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "lr-find",
+        "look for a learning rate: a short training with a rate that grows, which is then thrown away",
+        "minidepth lr-find --data nyu_csv --size 128x160 --base-channels 16 --batch 8",
+    )
+    command.add_argument("--steps", type=int, metavar="N", default=100, help="steps to take (default: 100)")
+    add_settings(command)
+    command.add_argument(
+        "--out", metavar="DIR", default=argparse.SUPPRESS,
+        help="folder to make for the picture (default: runs/lr-<data set>-<n>)",
+    )  # fmt: skip
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """The settings of a training run."""
 
     def option(name: str, kind: Any, metavar: str, text: str) -> None:
         """An option of `TrainConfig`; one that is not typed stays out of the result, which --resume must know."""
@@ -87,9 +114,18 @@ def add_train(commands: Any) -> None:
     option("--epochs", int, "N", "passes over the training frames")
     option("--batch", int, "N", "frames in a step")
     option("--lr", float, "X", "learning rate, the highest one of the schedule")
-    option("--schedule", str, "TEXT", "constant, linear, cosine, one-cycle, or step:30,60 (per cent of the run)")
-    option("--optimizer", str, "NAME", "adam, adamw or sgd")
+    option(
+        "--schedule", str, "TEXT",
+        "constant, linear, cosine, one-cycle, step:30,60 (per cent of the run), or by epochs: linear:epochs, "
+        "step:every=5,factor=0.1, plateau:patience=2,factor=0.1",
+    )  # fmt: skip
+    option("--optimizer", str, "TEXT", "adam, adamw, sgd or rmsprop, with options: sgd:momentum=0.99,nesterov")
     option("--weight-decay", float, "X", "pull of the weights towards 0")
+    option("--clip-norm", float, "X", "shorten the gradients of a step to this norm, all together")
+    option("--accumulate", int, "N", "batches that make a step together")
+    option("--sizes", str, "TEXT", "sizes of the first epochs, such as 64x64:3,128x128:2, before --size")
+    option("--patience", int, "N", "stop after so many epochs without a better validation, 0 for never")
+    option("--keep", str, "WHICH", "weights to keep: best, or every epoch's")
     option("--loss", str, "TEXT", "a sum of losses, such as mse+10*gradient:code+normal:code")
     option("--augment", str, "TEXT", "changes to the training frames, such as flip,zoom:1-1.4,color, or none")
     option("--val-split", float, "SHARE", "share of the training frames kept for validation, 0 for none")
@@ -105,11 +141,6 @@ def add_train(commands: Any) -> None:
         "--recompute", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS,
         help="compute levels of the network twice in place of keeping them: less memory, more time, the same weights",
     )  # fmt: skip
-    folder = command.add_mutually_exclusive_group()
-    folder.add_argument(
-        "--out", metavar="DIR", default=argparse.SUPPRESS, help="run folder to make (default: runs/<data set>-<n>)"
-    )
-    folder.add_argument("--resume", metavar="DIR", help="go on with this run; its own settings hold")
 
 
 def add_evaluate(commands: Any) -> None:
@@ -180,6 +211,16 @@ def add_data(commands: Any) -> None:
     make.add_argument("--seed", type=int, metavar="N", default=0, help="another seed, other pictures (default: 0)")
 
 
+def add_models(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "models",
+        "list the networks: parameters, multiply-adds, source, and what each is for",
+        "minidepth models",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
 def add_summary(commands: Any) -> None:
     command = add_command(
         commands,
@@ -187,16 +228,21 @@ def add_summary(commands: Any) -> None:
         "layers, output shapes, parameters, multiply-adds and memory of a network",
         "minidepth summary unet --size 240x320",
     )
-    command.add_argument("model", metavar="MODEL", help="the network: unet")
-    command.add_argument("--size", type=size, metavar="HxW", default=(240, 320), help="(default: 240x320)")
-    command.add_argument("--base-channels", type=int, metavar="N", default=64, help="(default: 64, the paper's)")
-    command.add_argument("--in-channels", type=int, metavar="N", default=3, help="(default: 3)")
-    command.add_argument("--out-channels", type=int, metavar="N", default=1, help="(default: 1)")
     command.add_argument(
-        "--padding", metavar="NAME", default="same", help="same, or valid as in the paper (default: same)"
+        "model", metavar="MODEL", help="the network, one of minidepth models; with options, as unet:depth=3,up=nearest"
     )
-    command.add_argument("--up", metavar="NAME", default="transposed", help="transposed, bilinear or nearest")
-    command.add_argument("--norm", metavar="NAME", default="none", help="batch, or none (default: none)")
+    command.add_argument("--size", type=size, metavar="HxW", help="(default: the size at which it was published)")
+    for name, kind, metavar, text in (
+        ("--base-channels", int, "N", "channels of its first level"),
+        ("--in-channels", int, "N", "channels of the picture"),
+        ("--out-channels", int, "N", "channels of the output"),
+        ("--padding", str, "NAME", "same or valid"),
+        ("--up", str, "NAME", "the way up: transposed, bilinear or another one that it has"),
+        ("--norm", str, "NAME", "batch or none"),
+    ):
+        command.add_argument(
+            name, type=kind, metavar=metavar, default=argparse.SUPPRESS, help=f"{text} (default: as published)"
+        )
 
 
 def add_gradcheck(commands: Any) -> None:

@@ -15,11 +15,11 @@ class EpochClock:
         self._waited_before_s = self._loader.waited_s
         self._start_s = time.perf_counter()
         self._stop_s: float | None = None
-        self.steps = self.pictures = 0
+        self.batches = self.pictures = 0
 
     def count(self, pictures: int) -> None:
         """Count one batch."""
-        self.steps += 1
+        self.batches += 1
         self.pictures += pictures
 
     def stop(self) -> None:

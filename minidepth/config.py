@@ -19,8 +19,12 @@ FIRST_UNET = {"base_channels": 8, "norm": "batch", "activation": "leaky_relu", "
 """The U-Net that is trained where nothing else is said: small, and with the smaller first weights, for with batch-norm
 behind them the same learning rate turns those faster."""
 
-MAY_CHANGE_ON_RESUME = ("workers", "device", "data", "recompute")
-"""Where the data lies, how many threads read it and what is computed twice do not change the numbers; the rest does."""
+MAY_CHANGE_ON_RESUME = ("workers", "device", "data", "recompute", "patience", "keep")
+"""Where the data lies, how many threads read it, what is computed twice and what is kept do not change the numbers, and
+patience only when they end; the rest does."""
+
+OPEN_ENDED = ("constant", "plateau", "step:every")
+"""Schedules that do not ask how many epochs there will be begin with one of these."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,17 @@ class TrainConfig:
     schedule: str = "one-cycle"
     optimizer: str = "adam"
     weight_decay: float = 0.0
+    clip_norm: float | None = None
+    """The largest norm of all gradients of a step together; None leaves them as they are."""
+    accumulate: int = 1
+    """How many batches make a step together, as one large batch would, in the memory of a small one."""
+    sizes: str | None = None
+    """Sizes of the first epochs, such as ``64x64:3,128x128:2``. `size` is that of the others, and always of validation,
+    so that epochs can be compared."""
+    patience: int = 0
+    """Epochs without a better validation after which training stops; 0: it does not."""
+    keep: str = "best"
+    """The weights that stay: of the best epoch, or of ``every`` one."""
     loss: str = "mse+gradient"
     augment: str = "flip"
     val_split: float = 0.1
@@ -95,6 +110,13 @@ class TrainConfig:
             (self.batch < 1, f"--batch {self.batch}: must be at least 1"),
             (not (self.lr > 0 and math.isfinite(self.lr)), f"--lr {self.lr}: must be a positive number, such as 3e-3"),
             (not (0 <= self.weight_decay < math.inf), f"--weight-decay {self.weight_decay}: must be 0 or more"),
+            (
+                self.clip_norm is not None and not 0 < self.clip_norm < math.inf,
+                f"--clip-norm {self.clip_norm}: must be a positive number, such as 1",
+            ),
+            (self.accumulate < 1, f"--accumulate {self.accumulate}: must be at least 1"),
+            (self.patience < 0, f"--patience {self.patience}: must be 0 (never stop early) or more epochs"),
+            (self.keep not in ("best", "every"), f"--keep {self.keep}: use best or every"),
             (not (0 <= self.val_split < 1), f"--val-split {self.val_split}: a share of the frames, from 0 to below 1"),
             (self.seed < 0, f"--seed {self.seed}: must be 0 or more"),
             (self.workers < 0, f"--workers {self.workers}: must be 0 or more"),
@@ -148,9 +170,9 @@ def continue_config(saved: TrainConfig, given: dict[str, Any], run_dir: Path) ->
 
     Raises:
         InputError: an option differs that would change what the run computes; the text names it. ``--epochs`` is one of
-            them, because the length of the run shapes the learning-rate schedule, except where the rate is constant.
+            them, because the length of the run shapes the learning-rate schedule, unless that is open-ended.
     """
-    may_change = MAY_CHANGE_ON_RESUME + (("epochs",) if saved.schedule == "constant" else ())
+    may_change = MAY_CHANGE_ON_RESUME + (("epochs",) if saved.schedule.startswith(OPEN_ENDED) else ())
     for name, value in given.items():
         before = getattr(saved, name)
         if value != before and name not in may_change:

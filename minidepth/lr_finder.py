@@ -19,6 +19,7 @@ stop is that of fastai's ``lr_find``.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,12 +28,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth import draw
+from minidepth import draw, run_folder
+from minidepth.config import TrainConfig
+from minidepth.data import Batch
 from minidepth.diagnose import quiet_overflow
 from minidepth.engine import Tensor
 from minidepth.errors import InputError
 from minidepth.nn import Module
 from minidepth.optim import Optimizer, clip_grad_norm_
+from minidepth.train_parts import build_parts
 
 SMOOTH_STEPS = 3.0
 """Width (standard deviation) of the Gaussian that smooths the curve, in steps of a hundred."""
@@ -120,6 +124,44 @@ def find_lr(
             f"find_lr: the loss is lowest at the first rate, {low:g}, and never falls below that; begin lower"
         )
     return curve
+
+
+def lr_find(config: TrainConfig, steps: int = 100, log: Callable[[str], None] = print) -> float:
+    """Find a rate for the run that `config` describes, write the picture into a fresh folder, and return the rate.
+
+    Every batch makes a step of its own here, also where ``accumulate`` says otherwise.
+
+    Raises:
+        InputError: a setting cannot be used, or there is no rate to be found.
+    """
+    from tqdm import tqdm  # imported here so that `import minidepth` stays quick
+
+    parts = build_parts(config)
+    parts.task.start(parts.network, parts.guesses)
+
+    def batch_loss(batch: Batch) -> Tensor:
+        return parts.task.loss(parts.loss, parts.task.run(parts.network, batch), batch)
+
+    def batches() -> Iterator[Batch]:
+        for epoch in itertools.count():
+            yield from parts.batches.epoch(epoch)
+
+    folder = run_folder.create(config, f"lr-{parts.dataset.name}")
+    try:
+        bar = tqdm(batches(), "learning rate", steps, leave=False, disable=None)
+        curve = find_lr(parts.network, parts.optimizer, batch_loss, bar, steps=steps, clip_norm=config.clip_norm)
+        bar.close()
+    except BaseException:
+        folder.rmdir()  # nothing came of it
+        raise
+    save_picture(folder / "lr.png", curve)
+    log(
+        f"{folder / 'lr.png'}: {len(curve.losses)} steps of {parts.batches.batch_size}, {config.optimizer}, rates from "
+        f"{curve.lrs[0]:.0e} to {curve.lrs[-1]:.0e}\n"
+        f"the loss falls most steeply at {curve.steepest:.1e} and is lowest at {curve.lowest:.1e}; a tenth of that:\n"
+        f"  --lr {curve.suggestion:g}"
+    )
+    return curve.suggestion
 
 
 def read_curve(lrs: np.ndarray, losses: np.ndarray, width: float) -> RateCurve:

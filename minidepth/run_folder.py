@@ -7,7 +7,9 @@ curves.png              the same as pictures
 samples.png             picture, truth, prediction and error of a few validation frames
 example.png             one validation picture, to try ``minidepth predict`` on
 best.safetensors        the weights of the best epoch under their plain names, the settings in the metadata
-last.safetensors        ``model.*``, ``optimizer.*`` and, in the metadata, how far the run has come: all it needs
+epoch-007.safetensors   the same of every epoch, with ``--keep every``
+last.safetensors        ``model.*``, ``optimizer.*`` and, in the metadata, how far the run has come: all it needs; and
+                        ``gradient.*`` where some batches of a step are done and some are not
 ======================  ==============================================================================================
 
 A run draws every random number from (seed, epoch, frame), so seed, epoch and step are the whole random state.
@@ -46,10 +48,12 @@ class Progress:
     best_epoch: int = 0
     best_error: float | None = None
     """What `Task.error` made of the best epoch's scores; smaller is better."""
+    plateau: dict[str, Any] | None = None
+    """The state of a schedule that waits for the validation."""
 
-    def count(self, loss: float) -> None:
-        """Count one batch."""
-        self.step += 1
+    def count(self, loss: float, step: bool = True) -> None:
+        """Count one batch, and a step where it was the last one that it needed."""
+        self.step += step
         self.batches += 1
         self.loss_sum += loss
 
@@ -139,10 +143,17 @@ def save_best(folder: Path, network: Module, meta: dict[str, Any]) -> None:
     checkpoint.save(folder / BEST, network.state_dict(), meta)
 
 
+def save_epoch(folder: Path, epoch: int, network: Module, meta: dict[str, Any]) -> None:
+    """Write the weights of an epoch, as `save_best` does."""
+    checkpoint.save(folder / f"epoch-{epoch:03}.safetensors", network.state_dict(), meta)
+
+
 def save_last(folder: Path, network: Module, optimizer: Optimizer, progress: Progress, meta: dict[str, Any]) -> None:
     """Write everything that `load_last` needs to go on as if nothing had happened."""
     arrays = {f"model.{name}": value for name, value in network.state_dict().items()}
     arrays.update({f"optimizer.{name}": value for name, value in optimizer.state_dict().items()})
+    grads = {f"gradient.{name}": parameter.grad for name, parameter in network.named_parameters()}
+    arrays.update({name: grad for name, grad in grads.items() if grad is not None})
     checkpoint.save(folder / LAST, arrays, {**meta, "progress": asdict(progress)})
 
 
@@ -153,6 +164,9 @@ def load_last(folder: Path, network: Module, optimizer: Optimizer) -> Progress:
     try:
         network.load_state_dict(part(arrays, "model."))
         optimizer.load_state_dict(part(arrays, "optimizer."))
+        grads = part(arrays, "gradient.")
+        for name, parameter in network.named_parameters():
+            parameter.grad = grads.get(name)
         return Progress(**{RENAMED.get(name, name): value for name, value in meta["progress"].items()})
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit this run: {error}") from None

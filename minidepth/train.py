@@ -24,9 +24,12 @@ from minidepth.diagnose import bad_parameter, first_bad_value, quiet_overflow
 from minidepth.engine import no_grad
 from minidepth.errors import InputError
 from minidepth.interrupt import StopRequest
+from minidepth.optim import clip_grad_norm_
 from minidepth.run_folder import Progress
+from minidepth.schedule import Plateau
 from minidepth.targets import TaskBoard, inputs_of, sample_of
 from minidepth.train_parts import Parts, build_parts
+from minidepth.train_plan import group_of, is_enough
 
 DRAW_EVERY_S = 30
 """Drawing takes about a second, so after a quick epoch the pictures stay as they are; the last one is always drawn."""
@@ -48,35 +51,36 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     parts = build_parts(config)
-    config, task = parts.config, parts.task
-    network, optimizer, batches = parts.network, parts.optimizer, parts.batches
-    steps = config.epochs * len(batches)
+    config, task, network, batches = parts.config, parts.task, parts.network, parts.batches
     meta = metadata(config, parts)
     folder, progress = begin(config, parts, meta) if resume is None else go_on(Path(resume), config, parts)
     log(train_report.headline(config, parts, folder, progress))
 
     drawn_s = time.perf_counter()
     with StopRequest() as stop, quiet_overflow(), logging_redirect_tqdm():
-        while progress.epoch < config.epochs:
+        while not is_done(config, progress):
             network.train()
+            batches.size = parts.size_of(progress.epoch)
             clock = EpochClock(batches)
             rest = islice(batches.epoch(progress.epoch), progress.batches, None)  # after a stop, skip what is done
-            title = f"epoch {progress.epoch + 1}/{config.epochs}"
+            title = train_report.title(config, progress, batches)
             with tqdm(rest, title, len(batches), initial=progress.batches, leave=False, disable=None) as bar:
                 for batch in bar:
-                    optimizer.lr = parts.rate(progress.step)
                     loss = task.loss(parts.loss, task.run(network, batch), batch)
                     value = loss.item()  # the one place where a step waits for its result
                     if not math.isfinite(value):
                         reason = first_bad_value(network, *(getattr(batch, name) for name in inputs_of(network)))
                         raise InputError(train_report.bad_loss(value, progress, folder, reason))
-                    optimizer.zero_grad()
-                    loss.backward()
-                    optimizer.step()
+                    together, last = group_of(progress.batches, len(batches), config.accumulate)
+                    loss.backward(1 / together)
+                    if last:
+                        take_step(parts, progress)
 
-                    progress.count(value)
+                    progress.count(value, step=last)
                     clock.count(len(batch.image))
-                    bar.set_postfix_str(train_report.postfix(progress, clock, steps), refresh=False)
+                    bar.set_postfix_str(
+                        train_report.postfix(progress, clock, config.epochs, len(batches)), refresh=False
+                    )
                     if stop.requested and progress.batches < len(batches):
                         save(folder, parts, progress, meta)
                         raise KeyboardInterrupt(train_report.how_to_go_on(folder, progress, config))
@@ -84,16 +88,18 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
 
             scores = validate(parts)
             log(train_report.epoch_lines(title, task, progress, clock, scores))
-            run_folder.append_log(folder, train_report.log_row(progress, optimizer.lr, clock, scores))
-            better = progress.finish_epoch(None if scores is None else task.error(scores))
+            run_folder.append_log(folder, train_report.log_row(progress, parts.optimizer.lr, clock, scores))
+            better = finish_epoch(parts, progress, scores)
             save(folder, parts, progress, meta)
             if better:
                 run_folder.save_best(folder, network, {**meta, "epoch": progress.epoch})
-            last = stop.requested or progress.epoch == config.epochs
-            if last or time.perf_counter() - drawn_s > DRAW_EVERY_S:
+            if config.keep == "every":
+                run_folder.save_epoch(folder, progress.epoch, network, {**meta, "epoch": progress.epoch})
+            done = is_done(config, progress)
+            if stop.requested or done or time.perf_counter() - drawn_s > DRAW_EVERY_S:
                 draw_pictures(folder, parts)
                 drawn_s = time.perf_counter()
-            if stop.requested and progress.epoch < config.epochs:
+            if stop.requested and not done:
                 raise KeyboardInterrupt(train_report.how_to_go_on(folder, progress, config))
 
     log(train_report.farewell(config, task, folder, progress))
@@ -134,13 +140,35 @@ def go_on(folder: Path, config: TrainConfig, parts: Parts) -> tuple[Path, Progre
             f"{train_report.frames_text(*now)}; give the same data with --data, or start a new run without --resume"
         )
     progress = run_folder.load_last(folder, parts.network, parts.optimizer)
-    if progress.epoch >= config.epochs:
-        raise InputError(
-            f"--resume {folder}: all {config.epochs} epochs are done, there is nothing to go on with; "
-            f"try: {train_report.command('evaluate', folder, '--data', config.data)}"
-        )
+    if is_done(config, progress):
+        raise InputError(train_report.nothing_left(config, folder, progress))
+    if isinstance(parts.rate, Plateau) and progress.plateau is not None:
+        parts.rate.load_state_dict(progress.plateau)
     run_folder.cut_log(folder, progress.epoch)
     return folder, progress
+
+
+def is_done(config: TrainConfig, progress: Progress) -> bool:
+    """Whether all epochs are done, or so many in a row without a better one that patience ends."""
+    return progress.epoch >= config.epochs or is_enough(progress.epoch, progress.best_epoch, config.patience)
+
+
+def take_step(parts: Parts, progress: Progress) -> None:
+    """Change the weights by the gradients that are there, and forget those."""
+    if parts.config.clip_norm is not None:
+        clip_grad_norm_(parts.network.parameters(), parts.config.clip_norm)
+    parts.optimizer.lr = parts.rate(progress.step)
+    parts.optimizer.step()
+    parts.optimizer.zero_grad()
+
+
+def finish_epoch(parts: Parts, progress: Progress, scores: dict[str, Any] | None) -> bool:
+    """Count the epoch and tell whether it is the best so far, also to a schedule that waits for the validation."""
+    error = None if scores is None else parts.task.error(scores)
+    if isinstance(parts.rate, Plateau) and error is not None:
+        parts.rate.observe(error)
+        progress.plateau = parts.rate.state_dict()
+    return progress.finish_epoch(error)
 
 
 def save(folder: Path, parts: Parts, progress: Progress, meta: dict[str, Any]) -> None:

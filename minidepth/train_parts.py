@@ -16,6 +16,7 @@ from minidepth.data.input_form import check_form
 from minidepth.errors import InputError
 from minidepth.nn import Module
 from minidepth.nn.init import empty_weights
+from minidepth.train_plan import Size, parse_sizes, size_of_epoch, steps_of_epoch
 
 GUESS_FRAMES = 300
 SAMPLE_FRAMES = 4
@@ -30,8 +31,10 @@ class Parts(NamedTuple):
     network: Module
     loss: losses.Loss
     optimizer: optim.Optimizer
-    rate: Callable[[int], float]
+    rate: schedule.Schedule
     """Step -> learning rate."""
+    size_of: Callable[[int], Size]
+    """Epoch, from 0 -> height and width of its training batches."""
     batches: Loader
     val_batches: Loader | None
     samples: list[Sample]
@@ -53,13 +56,13 @@ def build_parts(config: TrainConfig) -> Parts:
     config = resolve(config, dataset)
     task = run_folder.build_task(config)
     network = run_folder.build_model(config)
-    check_size(config, network)
+    size_of = plan_sizes(config, network)
     loss = named("loss", lambda: losses.build(config.loss, task.names if len(task.names) > 1 else None))
     change = named("augment", lambda: augment.build(config.augment))
     optimizer = named(
         "optimizer", lambda: optim.build(config.optimizer, network.parameters(), config.lr, config.weight_decay)
     )
-    named("schedule", lambda: schedule.build(config.schedule, config.lr, 1))
+    named("schedule", lambda: schedule.build(config.schedule, config.lr, 1, 1))
 
     train_indices, val_indices = named("val_split", lambda: split_blocks(len(dataset), config.val_split, config.seed))
     if config.batch > len(train_indices):
@@ -83,6 +86,11 @@ def build_parts(config: TrainConfig) -> Parts:
         )
 
     batches = loader(train_indices, training=True)
+    steps = steps_of_epoch(len(batches), config.accumulate)
+    rate = schedule.build(config.schedule, config.lr, config.epochs * steps, steps)
+    if not len(val_indices) and (config.patience or isinstance(rate, schedule.Plateau)):
+        option = f"--patience {config.patience}" if config.patience else f"--schedule {config.schedule}"
+        raise InputError(f"{option} watches the validation, but --val-split 0 keeps no frames for it; try 0.1")
     shown = val_indices if len(val_indices) else train_indices
     guessed = (dataset[i] for i in evenly(train_indices, GUESS_FRAMES))
     return Parts(
@@ -91,7 +99,8 @@ def build_parts(config: TrainConfig) -> Parts:
         network=network,
         loss=loss,
         optimizer=optimizer,
-        rate=schedule.build(config.schedule, config.lr, config.epochs * len(batches)),
+        rate=rate,
+        size_of=size_of,
         batches=batches,
         val_batches=loader(val_indices, training=False) if len(val_indices) else None,
         samples=[resize_sample(dataset[i], config.size) for i in evenly(shown, SAMPLE_FRAMES)],
@@ -124,14 +133,33 @@ def resolve(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     )
 
 
-def check_size(config: TrainConfig, network: Module) -> None:
+def plan_sizes(config: TrainConfig, network: Module) -> Callable[[int], Size]:
+    """The size of each epoch.
+
+    Raises:
+        InputError: the network cannot take one of the sizes, or no epoch is left for the last one.
+    """
+    sizes = named("sizes", lambda: parse_sizes(config.sizes or ""))
+    for size, _ in sizes:
+        check_size("sizes", size, config.model, network)
+    check_size("size", config.size, config.model, network)
+    epochs = sum(count for _, count in sizes)
+    if epochs >= config.epochs:
+        raise InputError(
+            f"--sizes {config.sizes}: these are {epochs} epochs, but the run has {config.epochs}; at least one must be "
+            f"left for --size {size_text(config.size)}"
+        )
+    return lambda epoch: size_of_epoch(sizes, epoch, config.size)
+
+
+def check_size(option: str, size: Size, model: str, network: Module) -> None:
     """Refuse a size that the network cannot halve as often as it needs to, naming the multiple and a size that fits."""
     multiple = getattr(network, "multiple", 1)
-    if any(side % multiple for side in config.size):
-        height, width = (max(1, round(side / multiple)) * multiple for side in config.size)
+    if any(side < 1 or side % multiple for side in size):
+        height, width = (max(1, round(side / multiple)) * multiple for side in size)
         raise InputError(
-            f"--size {size_text(config.size)}: {config.model} needs a height and a width that are multiples of "
-            f"{multiple}; try --size {height}x{width}"
+            f"--{option} {size_text(size)}: {model} needs a height and a width that are multiples of {multiple}; "
+            f"try --{option} {height}x{width}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig, size_text
+from minidepth.data import Loader
 from minidepth.run_folder import BEST, LAST, Progress
 from minidepth.targets import Guesses, Task
 from minidepth.train_parts import Parts
@@ -30,14 +31,24 @@ def headline(config: TrainConfig, parts: Parts, folder: Path, progress: Progress
         f"{config.model} with {weights:,} parameters on {config.data}: {len(parts.batches.indices)} training and "
         f"{kept} validation frames at {size_text(config.size)}, "
         f"{config.epochs} epochs of {len(parts.batches)} batches of {config.batch}"
+        + (f", {config.accumulate} batches to a step" if config.accumulate > 1 else "")
     )
 
 
-def postfix(progress: Progress, clock: EpochClock, total_steps: int) -> str:
-    """The right end of the progress bar."""
-    left_s = round((total_steps - progress.step) * clock.elapsed_s / clock.steps)
-    left = f"{left_s // 60}:{left_s % 60:02}"
-    return f"loss {progress.mean_loss:.3f}, {clock.pictures_per_s:.1f} images/s, run ends in {left}"
+def title(config: TrainConfig, progress: Progress, batches: Loader) -> str:
+    """The name of the epoch that is under way."""
+    size = f" at {size_text(batches.size)}" if config.sizes and batches.size else ""
+    return f"epoch {progress.epoch + 1}/{config.epochs}{size}"
+
+
+def postfix(progress: Progress, clock: EpochClock, epochs: int, batches: int) -> str:
+    """The right end of the progress bar, in a run of `epochs` with so many batches each."""
+    left = (epochs - progress.epoch) * batches - progress.batches
+    left_s = round(left * clock.elapsed_s / clock.batches)
+    return (
+        f"loss {progress.mean_loss:.3f}, {clock.pictures_per_s:.1f} images/s, "
+        f"run ends in {left_s // 60}:{left_s % 60:02}"
+    )
 
 
 def epoch_lines(title: str, task: Task, progress: Progress, clock: EpochClock, scores: dict[str, Any] | None) -> str:
@@ -111,13 +122,30 @@ def how_to_go_on(folder: Path, progress: Progress, config: TrainConfig) -> str:
     return f"stopped {place}; everything is saved. To go on: {command('train', '--resume', folder)}"
 
 
+def nothing_left(config: TrainConfig, folder: Path, progress: Progress) -> str:
+    """Why a run cannot go on that has come to its end."""
+    reason = f"all {config.epochs} epochs are done, there is nothing to go on with"
+    if progress.epoch < config.epochs:
+        reason = f"{early_stop(config, progress)}; give a larger --patience, or 0 for none"
+    return f"--resume {folder}: {reason}; try: {command('evaluate', folder, '--data', config.data)}"
+
+
+def early_stop(config: TrainConfig, progress: Progress) -> str:
+    """Why the run ended before its last epoch."""
+    return (
+        f"it stopped after epoch {progress.epoch} of {config.epochs}, as none since epoch {progress.best_epoch} was "
+        f"better (--patience {config.patience})"
+    )
+
+
 def farewell(config: TrainConfig, task: Task, folder: Path, progress: Progress) -> str:
     """Where the results are, and the next two commands."""
+    done = "done" if progress.epoch == config.epochs else f"done: {early_stop(config, progress)}"
     best = f"the best weights, of epoch {progress.best_epoch}"
     if progress.best_error is not None:
         best += f" with a {task.error_text(progress.best_error)}"
     return (
-        f"done. {folder / BEST} holds {best}.\n"
+        f"{done}. {folder / BEST} holds {best}.\n"
         f"Look at {folder / 'samples.png'} and {folder / 'curves.png'}, then try:\n"
         f"  {command('evaluate', folder, '--data', config.data)}\n"
         f"  {command('predict', folder, folder / 'example.png')}"

@@ -6,7 +6,8 @@ import pytest
 from data_folders import cut_short, make_frames, write_csv_folder, write_fastdepth, write_h5, write_mat
 from PIL import Image
 
-from minidepth.data.inspect import evenly, info, verify
+from minidepth.data.facts import evenly
+from minidepth.data.inspect import info, verify
 from minidepth.errors import DataError, InputError
 
 

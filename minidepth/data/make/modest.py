@@ -26,6 +26,12 @@ FRAMES_OF_A_BACKGROUND = 10
 FRAMES_OF_A_FOREGROUND = 6
 NEAR_M, FAR_M = 1.2, 6.0
 """Between these an animal may stand."""
+SHOULDER_M = (0.5, 0.85)
+"""Least and greatest height of an animal at its shoulders."""
+NEARER_M = 0.08
+PLACES = 3
+MOST, SHARE_OF_BOX = 0.6, 0.7
+"""An animal's picture covers about 0.7 square units of its own coordinates; it should show this share of that."""
 FOREGROUND_PIXELS = 108
 """Height of the pictures in fg/, as there."""
 
@@ -41,6 +47,19 @@ class Pasted(NamedTuple):
     """uint8 (H, W), v / 255 * 10 m."""
     box: tuple[int, int, int, int]
     """x, y, width and height of the animal in pixels."""
+
+
+class Standing(NamedTuple):
+    """An animal at a place in a room."""
+
+    drawing: Drawing
+    foot: tuple[float, float]
+    """Row and column."""
+    pixels: float
+    """For one unit of the animal's coordinates."""
+    distance_m: float
+    visible: float
+    """About the share of it that is seen."""
 
 
 def write(folder: Path, plan: Plan) -> None:
@@ -100,21 +119,34 @@ def write_foreground(folder: Path, name: str, animal: Animal) -> None:
 
 
 def paste(rng: Rng, animal: Animal, view: RoomView) -> Pasted:
-    """Stand the animal somewhere in the room."""
-    row, column = standing_place(rng, view)
-    distance_m = float(view.depth_m[row, column])
-    size = (view.depth_m.shape[0], view.depth_m.shape[1])
-    focal = float(np.sqrt(np.prod(intrinsics(size)[:2])))
-    shoulder_m = float(rng.uniform(0.5, 0.85))
-    pixels, foot = focal * shoulder_m / distance_m, (float(row), float(column))
-    drawing = draw(animal, size, foot, pixels, float(rng.uniform(-1, 1)))
+    """Stand the animal somewhere in the room: the first of a few places where most of it is seen, else the best."""
+    standing = stand(rng, animal, view)
+    for _ in range(PLACES - 1):
+        if standing.visible < MOST:
+            standing = max(standing, stand(rng, animal, view), key=lambda place: place.visible)
+    drawing, distance_m = standing.drawing, standing.distance_m
+    row, column = (round(v) for v in standing.foot)
     around = view.image[max(0, row - 20) : row + 20, max(0, column - 20) : column + 20].mean() / 255
     light = np.float32(np.clip(around / 0.45, 0.6, 1.15))
-    color = view.image / np.float32(255) * ground_shadow(size, foot, pixels)[..., None]
+    shadow = np.where(view.mask == 0, ground_shadow(drawing.cover.shape, standing.foot, standing.pixels), 1)
+    color = view.image / np.float32(255) * shadow[..., None]
     color += (drawing.color * light - color) * drawing.cover[..., None]
     depth_m = np.where(drawing.cover >= 0.5, np.float32(distance_m), view.depth_m)
     depth = np.clip(np.round(depth_m * 25.5), 1, 255).astype(np.uint8)
     return Pasted(to_bytes(color), to_bytes(drawing.cover), depth, box_of(drawing))
+
+
+def stand(rng: Rng, animal: Animal, view: RoomView) -> Standing:
+    """The animal at a random place, hidden where something in the room is nearer."""
+    row, column = standing_place(rng, view)
+    distance_m = float(view.depth_m[row, column])
+    size = (view.depth_m.shape[0], view.depth_m.shape[1])
+    focal = float(np.sqrt(np.prod(intrinsics(size)[:2])))
+    pixels, foot = focal * float(rng.uniform(*SHOULDER_M)) / distance_m, (float(row), float(column))
+    drawing = draw(animal, size, foot, pixels, float(rng.uniform(-1, 1)))
+    seen = drawing.cover * (view.depth_m > distance_m - NEARER_M)
+    visible = float(seen.sum()) / (SHARE_OF_BOX * pixels * pixels)
+    return Standing(drawing._replace(cover=seen), foot, pixels, distance_m, visible)
 
 
 def standing_place(rng: Rng, view: RoomView) -> tuple[int, int]:

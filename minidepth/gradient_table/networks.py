@@ -79,12 +79,10 @@ def networks_on_encoders() -> Iterator[Row]:
     yield network_row("resnet34_unet", "training", wider, (1, 3, 64, 64), overlapping=True)
     yield network_row("resnet34_unet", "evaluation", wider, (1, 3, 32, 64), training=False, overlapping=True)
     yield network_row("resnet34_unet_preact", "training", wider, (1, 3, 64, 64), overlapping=True)
-    for up in ("transposed", "bilinear"):
-        yield network_row("resnet50_unet", up, {**small, "up": up}, (1, 3, 64, 64), overlapping=True)
-    for first in (True, False):
-        options = {**small, "growth": 2, "first_activation": first}
-        setting = "training" if first else "training, as the PyTorch port"
-        yield network_row("densedepth", setting, options, (2, 3, 64, 64), overlapping=True)
+    yield network_row("resnet50_unet", "training, transposed", small, (1, 3, 64, 64), overlapping=True)
+    options = {**small, "up": "bilinear"}
+    yield network_row("resnet50_unet", "evaluation, bilinear", options, (1, 3, 32, 32), False, overlapping=True)
+    yield network_row("densedepth", "training", {**small, "growth": 2}, (2, 3, 64, 64), overlapping=True)
     yield network_row("fcrn", "training", {**small, "dropout": 0.0}, (2, 3, 64, 60), overlapping=True)
     yield network_row("multi_scale", "training", small, (1, 3, 64, 60), overlapping=True)
 

@@ -23,9 +23,8 @@ import numpy as np
 
 from minidepth import ops
 from minidepth.engine import Tensor
-from minidepth.nn import BatchNorm2d, Conv2d, MaxPool2d, Module, ReLU, norm_then_act
+from minidepth.nn import BatchNorm2d, Buffer, Conv2d, MaxPool2d, Module, Parameter, ReLU, norm_then_act
 from minidepth.nn.init import Rng
-from minidepth.ops.recompute import is_second_run
 
 EPS, MOMENTUM = 2e-5, 0.01
 """Of every batch-norm here. (Keras says momentum 0.99, the share of the old mean.)"""
@@ -47,7 +46,7 @@ class PreActResNet34(Module):
         rng = np.random.default_rng(rng)
         self.channels = (width, width, 2 * width, 4 * width, 8 * width)
         """Channels of the five feature maps."""
-        self.bn_data = ShiftingNorm(in_channels, EPS, MOMENTUM)
+        self.bn_data = ShiftingNorm(in_channels)
         self.conv0 = Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False, init="he", rng=rng)
         self.bn0 = _norm(width)
         self.relu = ReLU()
@@ -105,18 +104,17 @@ class Unit(Module):
         return self.conv2(x) + shortcut
 
 
-class ShiftingNorm(BatchNorm2d):
+class ShiftingNorm(Module):
     """Batch-norm with a bias but no weight."""
 
-    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
-        super().__init__(num_features, eps, momentum)
-        del self.weight
+    def __init__(self, num_features: int) -> None:
+        self.bias = Parameter(np.zeros(num_features, np.float32))
+        self.running_mean = Buffer(np.zeros(num_features, np.float32))
+        self.running_var = Buffer(np.ones(num_features, np.float32))
 
-    def forward(self, x: Tensor, negative_slope: float | None = None) -> Tensor:
-        if self.training and not is_second_run():
-            self.num_batches_tracked.data += 1
+    def forward(self, x: Tensor) -> Tensor:
         mean, var = self.running_mean.data, self.running_var.data
-        return ops.batch_norm(x, mean, var, None, self.bias, self.training, self.momentum, self.eps)
+        return ops.batch_norm(x, mean, var, None, self.bias, self.training, MOMENTUM, EPS)
 
 
 def _norm(channels: int) -> BatchNorm2d:

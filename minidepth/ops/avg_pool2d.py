@@ -12,11 +12,16 @@ Cost: I*J additions per output, forward and backward. Nothing of x is kept. Sour
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
+from minidepth.ops.cpu import pool
+from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS, Block, run_blocks
+from minidepth.ops.cpu.threads import scratch
 from minidepth.ops.max_pool2d import pool_size
 
 
@@ -50,24 +55,54 @@ def avg_pool2d(
 
 @kernel
 def forward(x: Array, count: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
-    """One pass for each place of the window."""
-    padded = np.zeros((*x.shape[:2], *_padded_size(x.shape, count.shape, window, stride, padding)), x.dtype)
-    padded[:, :, padding[0] : padding[0] + x.shape[2], padding[1] : padding[1] + x.shape[3]] = x
-    y = np.zeros((*x.shape[:2], *count.shape), x.dtype)
-    for tap in _taps(window, stride, count.shape):
-        y += padded[tap]
-    y /= count.astype(x.dtype)
+    """One pass for each place of the window, over a few planes that stay in the cache."""
+    y = pool.empty((*x.shape[:2], *count.shape), x.dtype)
+    share = 1 / count.astype(x.dtype)
+    size = _padded_size(x.shape, count.shape, window, stride, padding)
+    taps = _taps(window, stride, count.shape)
+
+    def task(planes: Block) -> None:
+        part = _padded(x[planes], size, padding)
+        total = y[planes]
+        total[...] = part[taps[0]]
+        for tap in taps[1:]:
+            total += part[tap]
+        total *= share
+
+    run_blocks(task, x.shape[:2], BLOCK_ELEMENTS // (size[0] * size[1]))
     return y
 
 
 @kernel
 def grad_x(grad: Array, x_shape: tuple[int, ...], count: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
     """The adjoint: what the forward pass read is added to here."""
-    share = grad / count.astype(grad.dtype)
-    padded = np.zeros((*x_shape[:2], *_padded_size(x_shape, count.shape, window, stride, padding)), grad.dtype)
-    for tap in _taps(window, stride, count.shape):
-        padded[tap] += share
-    return padded[:, :, padding[0] : padding[0] + x_shape[2], padding[1] : padding[1] + x_shape[3]].copy()
+    result = pool.empty(x_shape, grad.dtype)
+    share = 1 / count.astype(grad.dtype)
+    size = _padded_size(x_shape, count.shape, window, stride, padding)
+    taps = _taps(window, stride, count.shape)
+    inside = (..., slice(padding[0], padding[0] + x_shape[2]), slice(padding[1], padding[1] + x_shape[3]))
+
+    def task(planes: Block) -> None:
+        g = np.multiply(grad[planes], share, out=scratch("share", grad[planes].shape, grad.dtype))
+        padded = scratch("padded", (*g.shape[:-2], *size), grad.dtype)
+        padded.fill(0)
+        for tap in taps:
+            padded[tap] += g
+        result[planes] = padded[inside]
+
+    run_blocks(task, x_shape[:2], BLOCK_ELEMENTS // (size[0] * size[1]))
+    return result
+
+
+def _padded(x: Array, size: Pair, padding: Pair) -> Array:
+    """Planes (..., H, W) of x within a frame of zeros, or x itself where no window reaches outside."""
+    height, width = x.shape[-2:]
+    if size == (height, width):
+        return x
+    padded = scratch("padded", (*x.shape[:-2], *size), x.dtype)
+    padded.fill(0)
+    padded[..., padding[0] : padding[0] + height, padding[1] : padding[1] + width] = x
+    return padded
 
 
 def _places(length: int, window: int, stride: int, padding: int, frame: int, size: int) -> Array:
@@ -76,13 +111,11 @@ def _places(length: int, window: int, stride: int, padding: int, frame: int, siz
     return np.minimum(start + window, length + frame) - np.maximum(start, -frame)
 
 
-def _taps(window: Pair, stride: Pair, size: tuple[int, ...]) -> list[tuple[slice, ...]]:
+def _taps(window: Pair, stride: Pair, size: tuple[int, ...]) -> list[tuple[Any, ...]]:
     """For each place (i, j) of the window, where it lies in the padded picture for all outputs at once."""
-    everything = slice(None)
     return [
         (
-            everything,
-            everything,
+            ...,
             slice(i, i + stride[0] * (size[0] - 1) + 1, stride[0]),
             slice(j, j + stride[1] * (size[1] - 1) + 1, stride[1]),
         )

@@ -34,6 +34,7 @@ from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.channels import channel_sums, column, run_channels
+from minidepth.ops.cpu.threads import TILE_ELEMENTS as CACHED_ELEMENTS
 from minidepth.ops.cpu.threads import scratch
 from minidepth.ops.recompute import is_second_run
 
@@ -121,7 +122,8 @@ def forward(x: Array, scale: Array, shift: Array, eps: float, act: Activation) -
         factor = scale[channels] / np.sqrt(var[channels] + eps)
         offset = shift[channels] + factor * (mean[channels] - exact_mean)  # makes up for the rounding of mean
         centred *= factor
-        _shift_and_activate(centred, offset.astype(x.dtype), act, result)
+        np.add(centred, offset.astype(x.dtype), out=result if act == NONE else centred)
+        _activate(centred, act, result)
 
     run_channels(tile, x, y)
     return y, mean[:, 0], var[:, 0]
@@ -136,10 +138,11 @@ def normalise(x: Array, mean: Array, var: Array, scale: Array, shift: Array, eps
     factor = column(factor, x.dtype)
 
     def tile(channels: slice, part: Array, result: Array) -> None:
-        scaled = np.multiply(part, factor[channels], out=scratch("scaled", part.shape, x.dtype))
-        _shift_and_activate(scaled, offset[channels], act, result)
+        np.multiply(part, factor[channels], out=result)
+        np.add(result, offset[channels], out=result)
+        _activate(result, act, result)
 
-    run_channels(tile, x, y)
+    run_channels(tile, x, y, elements=CACHED_ELEMENTS)
     return y
 
 
@@ -217,20 +220,17 @@ def _fill_with_steps(d: Array, first: Array, steps: list[tuple[Array, Array]], r
     result += first
 
 
-def _shift_and_activate(y: Array, offset: Array, act: Activation, result: Array) -> None:
-    """result = activation of y + offset. Overwrites y."""
-    if act == NONE:
-        np.add(y, offset, out=result)
-        return
-    y += offset
+def _activate(y: Array, act: Activation, result: Array) -> None:
+    """result = activation of y, which may be the same array; nothing happens where there is none."""
     if act.ceiling < math.inf:
         np.clip(y, 0, act.ceiling, out=result)
-    elif act.slope == 0:
-        result.fill(0)
-        np.maximum(y, result, out=result)  # of two arrays: NumPy takes five times as long for an array and a number
-    else:
-        np.multiply(y, act.slope, out=result)
-        np.maximum(y, result, out=result)  # slopes are at most 1
+    elif act != NONE:
+        bound = result if result is not y else scratch("bound", y.shape, y.dtype)
+        if act.slope == 0:
+            bound.fill(0)
+        else:
+            np.multiply(y, act.slope, out=bound)
+        np.maximum(y, bound, out=result)  # slopes are at most 1; of two arrays, which is quicker than with a number
 
 
 def _check(

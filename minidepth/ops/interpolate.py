@@ -10,8 +10,8 @@ Without align_corners pixels are squares and their outer edges match; with it th
 Rows and columns are independent, so a picture is resized along one axis and then along the other.
 
 Along one axis, output r is a sum of a few weighted inputs, its *taps*. The map is linear, and its adjoint has the same
-weights read the other way round: for each input, the outputs it went to. So `resample` does both. Bilinear enlargement
-to exactly twice the size has a quicker way in `ops/cpu/double_size.py`, whose oracle `resample` is.
+weights read the other way round: for each input, the outputs it went to. So `resample` does both. Enlargement to
+exactly twice the size has quicker ways, `ops/cpu/double_size.py` and `ops/cpu/repeat_2x2.py`, whose oracle it is.
 
 Cost: 2 + 2 multiply-adds per output for bilinear; nothing of x is kept. Source: the definitions of PyTorch and OpenCV.
 """
@@ -19,13 +19,14 @@ Cost: 2 + 2 multiply-adds per output for bilinear; nothing of x is kept. Source:
 from __future__ import annotations
 
 import math
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
-from minidepth.ops.cpu import double_size, pool
+from minidepth.ops.cpu import double_size, pool, repeat_2x2
 from minidepth.ops.cpu.elementwise import Block, run_blocks
 from minidepth.ops.cpu.threads import TILE_ELEMENTS
 
@@ -62,25 +63,25 @@ def interpolate(
     make = nearest_taps if mode == "nearest" else bilinear_taps
     row_taps = make(x.shape[2], rows, scales[0], bool(align_corners))
     column_taps = make(x.shape[3], columns, scales[1], bool(align_corners))
-
-    doubled = mode == "bilinear" and not align_corners and double_size.fits(x.shape, (rows, columns), scales)
+    way = repeat_2x2 if mode == "nearest" else None if align_corners else double_size
+    quicker = way if way is not None and way.fits(x.shape, (rows, columns), scales) else None
 
     def pullback(grad: Array) -> tuple[Array]:
-        return (grad_x(grad, row_taps, column_taps, doubled),)
+        return (grad_x(grad, row_taps, column_taps, quicker),)
 
-    return Tensor.from_op("interpolate", forward(x.data, row_taps, column_taps, doubled), (x,), pullback)
+    return Tensor.from_op("interpolate", forward(x.data, row_taps, column_taps, quicker), (x,), pullback)
 
 
 @kernel
-def forward(x: Array, rows: Taps, columns: Taps, doubled: bool) -> Array:
+def forward(x: Array, rows: Taps, columns: Taps, quicker: ModuleType | None) -> Array:
     """(N, C, H, W) -> (N, C, R, S)."""
-    return double_size.forward(x) if doubled else resample(x, rows, columns)
+    return resample(x, rows, columns) if quicker is None else quicker.forward(x)
 
 
 @kernel
-def grad_x(grad: Array, rows: Taps, columns: Taps, doubled: bool) -> Array:
+def grad_x(grad: Array, rows: Taps, columns: Taps, quicker: ModuleType | None) -> Array:
     """(N, C, R, S) -> (N, C, H, W)."""
-    return double_size.grad_x(grad) if doubled else resample(grad, transposed(rows), transposed(columns))
+    return resample(grad, transposed(rows), transposed(columns)) if quicker is None else quicker.grad_x(grad)
 
 
 def resample(x: Array, rows: Taps, columns: Taps) -> Array:

@@ -9,6 +9,7 @@ from helpers import assert_linear, assert_same, normal
 
 from minidepth import Tensor
 from minidepth.ops import avg_pool2d
+from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS
 
 # x, kernel_size, stride, padding, ceil_mode, count_include_pad
 SETTINGS = [
@@ -35,6 +36,16 @@ def test_the_frame_counts_or_does_not() -> None:
     ones = Tensor(np.ones((1, 1, 2, 2)))
     assert avg_pool2d(ones, 2, padding=1).numpy().tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]
     assert avg_pool2d(ones, 2, padding=1, count_include_pad=False).numpy().tolist() == [[[[1, 1], [1, 1]]]]
+
+
+@pytest.mark.parametrize("window, stride, padding", [(2, 2, 0), (3, 2, 1)])
+def test_a_batch_larger_than_a_block(window, stride, padding) -> None:
+    x = normal(2, 5, 150, 162)
+    assert x.size > BLOCK_ELEMENTS
+    padded = np.pad(x, ((0, 0), (0, 0), (padding,) * 2, (padding,) * 2))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (window, window), axis=(2, 3))[:, :, ::stride, ::stride]
+    assert_same(avg_pool2d(Tensor(x), window, stride, padding), windows.mean(axis=(4, 5)))
+    assert_linear(lambda x: avg_pool2d(x, window, stride, padding), x)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)

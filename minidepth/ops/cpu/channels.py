@@ -22,16 +22,17 @@ SEGMENT = 256
 """Numbers that are added up in one go, see `channel_sums`."""
 
 
-def run_channels(tile: Callable[..., None], *arrays: Array) -> None:
+def run_channels(tile: Callable[..., None], *arrays: Array, elements: int = TILE_ELEMENTS) -> None:
     """Call ``tile(channels, part of each array...)`` for all channels and on all cores.
 
     Args:
         tile: gets a slice of channels, and of each array those channels as (N, c, pixels).
         arrays: (N, C, ...); those that are to be written to must be C-contiguous.
+        elements: about how many numbers per array make a tile.
     """
     n, channels = arrays[0].shape[:2]
     planes = [array.reshape(n, channels, math.prod(array.shape[2:])) for array in arrays]
-    count = max(1, -(-arrays[0].size // TILE_ELEMENTS))
+    count = max(1, -(-arrays[0].size // elements))
     count += count > 1 and count % 2  # an even number, so that two cores are done at the same time
     step = -(-channels // count)
     slices = [slice(first, first + step) for first in range(0, channels, step)]

@@ -1,9 +1,11 @@
 """What a network costs, layer by layer: output shapes, parameters, multiply-adds, activation memory.
 
-The network is run once, without gradients, on one black picture; whatever its forward does is what is counted.
+The network is run once, with layers that give their shapes alone (see shapes.py); whatever its forward does is what is
+counted, for one picture, or one of each kind where it takes several.
 
     Conv2d           multiply-adds = output numbers   x  in_channels / groups   x  kh kw
     ConvTranspose2d  multiply-adds = input numbers    x  out_channels / groups  x  kh kw
+    Linear           multiply-adds = output numbers   x  in_features
 
 Other layers have a few operations per number, which is little beside these, and are counted as none. Activation memory
 is the float32 size of all layer outputs together, for one picture; training keeps the part that backward needs, which
@@ -18,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from minidepth.engine import Tensor, no_grad
-from minidepth.nn import Conv2d, ConvTranspose2d, Identity, Module, watch
+from minidepth.nn import Conv2d, ConvTranspose2d, Identity, Linear, Module, watch
+from minidepth.shapes import shapes_only
 
 FLOAT32_BYTES = 4
 
@@ -46,6 +49,11 @@ class Summary:
     input_shape: tuple[int, ...]
     rows: list[Row]
     parameters: int
+    statistics: int = 0
+    """Running means and variances, which are saved with the parameters but not trained."""
+    inputs: tuple[str, ...] = ("image",)
+    outputs: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Name and shape of each output."""
 
     @property
     def multiply_adds(self) -> int:
@@ -60,7 +68,12 @@ class Summary:
 
 
 def summarize(model: Module, size: tuple[int, int], in_channels: int = 3) -> Summary:
-    """Run `model` on one black picture of `size` (height, width) and write down what every layer does.
+    """Write down what every layer of `model` does with a picture of `size` (height, width).
+
+    Args:
+        model: with the attributes `inputs` and `outputs` where it has several, and `in_channels`.
+        size: height and width.
+        in_channels: of a model that does not say.
 
     Raises:
         InputError: the network cannot take this size; the text names one that it can.
@@ -73,26 +86,39 @@ def summarize(model: Module, size: tuple[int, int], in_channels: int = 3) -> Sum
             return
         parameters = [] if id(layer) in counted else [parameter.size for parameter in layer.parameters()]
         counted.add(id(layer))
-        macs = multiply_adds(layer, inputs[0].size, output.size)
-        rows.append(Row(name, type(layer).__name__, output.shape, sum(parameters), macs))
+        macs = multiply_adds(layer, math.prod(inputs[0].shape[1:]), math.prod(output.shape[1:]))
+        rows.append(Row(name, type(layer).__name__, (1, *output.shape[1:]), sum(parameters), macs))
 
     modes = [(module, module.training) for module in model.modules()]
-    picture = Tensor(np.zeros((1, getattr(model, "in_channels", in_channels), *size), np.float32))
+    inputs: tuple[str, ...] = getattr(model, "inputs", ("image",))
+    channels = getattr(model, "in_channels", in_channels)
+    no_picture = Tensor(np.empty((0, channels, *size), np.float32))
     try:
-        with no_grad(), watch(model, note):
-            model.eval()(picture)  # in training mode batch-norm would learn from the black picture
+        with no_grad(), shapes_only(model), watch(model, note):
+            y = model.eval()(*[no_picture] * len(inputs))  # in training mode, a layer that is run would learn from it
     finally:
         for module, training in modes:
             module.training = training
-    return Summary(type(model).__name__, picture.shape, rows, sum(parameter.size for parameter in model.parameters()))
+    shapes = [(1, *part.shape[1:]) for part in (y if isinstance(y, tuple) else (y,))]
+    return Summary(
+        model=type(model).__name__,
+        input_shape=(1, channels, *size),
+        rows=rows,
+        parameters=sum(parameter.size for parameter in model.parameters()),
+        statistics=sum(buffer.data.size for buffer in model.buffers() if buffer.data.ndim),
+        inputs=inputs,
+        outputs=tuple(zip(getattr(model, "outputs", ("depth",)), shapes)),
+    )
 
 
 def multiply_adds(layer: Module, input_size: int, output_size: int) -> int:
-    """The multiply-adds of one layer for that many numbers in and out; only convolutions have any."""
+    """The multiply-adds of one layer for that many numbers in and out; only layers with a matrix have any."""
     if isinstance(layer, Conv2d):
         return output_size * layer.in_channels // layer.groups * math.prod(layer.kernel_size)
     if isinstance(layer, ConvTranspose2d):
         return input_size * layer.out_channels // layer.groups * math.prod(layer.kernel_size)
+    if isinstance(layer, Linear):
+        return output_size * layer.in_features
     return 0
 
 
@@ -104,7 +130,7 @@ def _table(summary: Summary) -> str:
             row.kind,
             _shape_text(row.output_shape),
             f"{row.parameters:,}" if row.parameters else "",
-            _thousands(row.multiply_adds) if row.multiply_adds else "",
+            thousands(row.multiply_adds) if row.multiply_adds else "",
             _mebibytes(row.activation_bytes),
         )
         for row in summary.rows
@@ -117,10 +143,15 @@ def _table(summary: Summary) -> str:
         return f"{left}  {right}".rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    pictures = " and ".join(f"one {name}" for name in summary.inputs if len(summary.inputs) > 1) or "one picture"
+    moving = f", and {summary.statistics:,} moving statistics" if summary.statistics else ""
+    outputs = "; ".join(f"{name} {_shape_text(shape)}" for name, shape in summary.outputs)
     totals = [
-        f"{summary.model}, one picture of {_shape_text(summary.input_shape)} (channels x height x width)",
-        f"parameters         {summary.parameters:,} ({_mebibytes(summary.parameters * FLOAT32_BYTES)} as float32)",
-        f"multiply-adds      {_thousands(summary.multiply_adds)} (forward; a training step takes three times that)",
+        f"{summary.model}, {pictures} of {_shape_text(summary.input_shape)} (channels x height x width)",
+        f"out                {outputs}",
+        f"parameters         {summary.parameters:,} "
+        f"({_mebibytes(summary.parameters * FLOAT32_BYTES)} as float32){moving}",
+        f"multiply-adds      {thousands(summary.multiply_adds)} (forward; a training step takes three times that)",
         f"activation memory  {_mebibytes(summary.activation_bytes)} (all layer outputs; training keeps a part of it)",
     ]
     return "\n".join([text(header), rule, *(text(line) for line in lines), rule, *totals])
@@ -131,7 +162,7 @@ def _shape_text(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape[1:])
 
 
-def _thousands(count: int) -> str:
+def thousands(count: int) -> str:
     """226_000_000_000 -> ``226.00 G``."""
     for unit, factor in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if count >= factor:

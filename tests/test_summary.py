@@ -9,7 +9,8 @@ import pytest
 
 from minidepth import Tensor, nn
 from minidepth.errors import InputError
-from minidepth.models import UNet
+from minidepth.models import DepthMaskNet8, MaskNet3, UNet
+from minidepth.nn.init import empty_weights
 from minidepth.summary import Row, summarize
 
 
@@ -41,6 +42,43 @@ def test_the_unet_costs_what_is_published() -> None:
     assert round(100 * summary.multiply_adds / 1e9) == 226
     assert round(100 * outputs / 1e6, 1) == 187.1
     assert summary.parameters == 31_037_633 == sum(row.parameters for row in summary.rows)
+
+
+PLANE = 224 * 224  # the published table of MaskNet3 has a plane more than its layers: 578, not 577
+
+
+@pytest.mark.parametrize("make, numbers", [(MaskNet3, 29_001_728 - PLANE), (DepthMaskNet8, 39_513_600)])
+def test_published_number_of_activations_for_two_pictures_of_224x224(make, numbers: int) -> None:
+    with empty_weights():
+        summary = summarize(make(), (224, 224))
+    assert sum(math.prod(row.output_shape) for row in summary.rows) == numbers
+    assert summary.activation_bytes == 4 * numbers
+
+
+def test_two_inputs_and_two_outputs() -> None:
+    summary = summarize(DepthMaskNet8(base_channels=1, rng=0), (32, 64))
+    assert summary.outputs == (("mask", (1, 1, 32, 64)), ("depth", (1, 1, 32, 64)))
+    lines = str(summary).splitlines()
+    assert "DepthMaskNet8, one background and one image of 3 x 32 x 64 (channels x height x width)" in lines
+    assert "out                mask 1 x 32 x 64; depth 1 x 32 x 64" in lines
+
+
+def test_depthwise_and_linear_layers_are_counted() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False, rng=0), nn.Linear(5, 7, rng=0), nn.PixelShuffle(1)
+    )
+    summary = summarize(model, (4, 5), in_channels=6)
+    assert [row.multiply_adds for row in summary.rows] == [6 * 4 * 5 * 9, 6 * 4 * 7 * 5, 0]
+    assert [row.parameters for row in summary.rows] == [54, 42, 0]
+    assert summary.rows[1].output_shape == (1, 6, 4, 7)
+
+
+def test_moving_statistics_are_named_beside_the_parameters() -> None:
+    with_norm, without = (
+        summarize(UNet(base_channels=2, depth=1, norm=norm, rng=0), (2, 2)) for norm in ("batch", None)
+    )
+    assert (with_norm.statistics, without.statistics) == (2 * (2 * 2 + 2 * 4 + 2 * 2), 0)
+    assert "and 32 moving statistics" in str(with_norm) and "statistics" not in str(without)
 
 
 def test_a_layer_used_twice_has_two_rows_but_its_parameters_once() -> None:

@@ -6,13 +6,15 @@ from minidepth.engine import Tensor
 from minidepth.errors import InputError
 
 
-def check_picture(network: str, x: Tensor, channels: int, multiple: int = 1, name: str = "input") -> None:
-    """Raise InputError unless `x` is (N, channels, H, W) with H and W multiples of `multiple`, and not 0.
+def check_picture(
+    network: str, x: Tensor, channels: int, multiple: int = 1, name: str = "input", at_least: int = 1
+) -> None:
+    """Raise InputError unless `x` is (N, channels, H, W) with H and W multiples of `multiple`, and not too small.
 
     Args:
         network: who asks, for the text of the error.
         x: the picture.
-        channels, multiple: what the network can take.
+        channels, multiple, at_least: what the network can take.
         name: what `x` is to the network, where it has several inputs.
     """
     if x.ndim != 4 or x.shape[1] != channels:
@@ -23,6 +25,10 @@ def check_picture(network: str, x: Tensor, channels: int, multiple: int = 1, nam
         wanted = f"multiples of {multiple}, such as {fits[0]}x{fits[1]}" if multiple > 1 else "at least 1"
         raise InputError(
             f"{network}: a picture of {height}x{width} (height x width) does not fit; both must be {wanted}"
+        )
+    if min(height, width) < at_least:
+        raise InputError(
+            f"{network}: a picture of {height}x{width} (height x width) is too small; both must be at least {at_least}"
         )
 
 

@@ -30,7 +30,6 @@ import numpy as np
 
 from minidepth import ops
 from minidepth.engine import Tensor
-from minidepth.errors import InputError
 from minidepth.models.check import check_at_least_one, check_choice, check_picture
 from minidepth.models.unet import DoubleConv, halve_channels_double_size
 from minidepth.nn import Conv2d, MaxPool2d, Module, ModuleList, ReLU, Sequential, Upsample
@@ -88,7 +87,7 @@ class ScratchUNet(Module):
         self.head = Conv2d(base_channels, out_channels, 1, init=init, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.check_input(x)
+        check_picture("ScratchUNet", x, self.in_channels, self.multiple, at_least=2**self.depth)
         skips = []
         for down in self.down:
             x = down(x)
@@ -99,16 +98,6 @@ class ScratchUNet(Module):
             skip = skips.pop()
             x = merge(ops.cat([skip, framed(up(x), skip)], dim=1))
         return self.head(x)
-
-    def check_input(self, x: Tensor) -> None:
-        """Raise InputError unless `x` is (N, in_channels, H, W) with a height and width that this network can take."""
-        check_picture("ScratchUNet", x, self.in_channels, self.multiple)
-        height, width = x.shape[2:]
-        if min(height, width) < 2**self.depth:
-            raise InputError(
-                f"ScratchUNet: a picture of {height}x{width} (height x width) is too small; both must be at least "
-                f"{2**self.depth}"
-            )
 
 
 def double_size(channels: int, up: str, init: str, rng: Rng) -> Module:

@@ -32,7 +32,7 @@ from minidepth.nn.init import Rng
 
 
 class XceptionUNet(Module):
-    """(N, in_channels, H, W) -> (N, classes, H, W), logits; H and W are multiples of 16.
+    """(N, in_channels, H, W) -> (N, classes, H, W), logits; H and W are multiples of 16, and at least 32.
 
     Args:
         in_channels, classes: a colour picture, and what a pixel can be (pet, background, border).
@@ -67,7 +67,7 @@ class XceptionUNet(Module):
         self.head = Conv2d(c1, classes, 3, padding=1, init=init, rng=rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_picture("XceptionUNet", x, self.in_channels, self.multiple)
+        check_picture("XceptionUNet", x, self.in_channels, self.multiple, at_least=2 * self.multiple)
         x = self.entry(x)
         x = self.down(x)
         x = self.up(x)

@@ -248,4 +248,6 @@ def _once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 def is_innermost(module: Module) -> bool:
     """Whether no module is inside it: a layer, not a network."""
-    return sum(1 for _ in module.named_modules()) == 1
+    modules = module.modules()
+    next(modules)  # itself
+    return next(modules, None) is None

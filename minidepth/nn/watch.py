@@ -22,13 +22,17 @@ def run_layers_by(model: Module, run: Callable[[str, Module, Forward, tuple[Tens
         return lambda *inputs: run(name, layer, forward, inputs)
 
     layers = [(name, module) for name, module in model.named_modules() if is_innermost(module)]
+    before = [vars(layer).get("forward") for _, layer in layers]  # somebody else's, who stands outside this block
     for name, layer in layers:
         vars(layer)["forward"] = stand_in(name, layer, layer.forward)  # shadows the method of the class
     try:
         yield
     finally:
-        for _, layer in layers:
-            del vars(layer)["forward"]
+        for (_, layer), forward in zip(layers, before):
+            if forward is None:
+                del vars(layer)["forward"]
+            else:
+                vars(layer)["forward"] = forward
 
 
 @contextmanager

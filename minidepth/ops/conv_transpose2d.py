@@ -46,7 +46,7 @@ def conv_transpose2d(
     output_padding = pair("conv_transpose2d", "output_padding", output_padding, 0)
     channels = weight.shape[1] * groups if weight.ndim == 4 else 0
     check("conv_transpose2d", x, weight, bias, groups, bias_size=channels)
-    y_shape = _y_shape(x.shape, weight.shape, stride, padding, output_padding, groups, dilation)
+    y_shape = output_shape(x.shape, weight.shape, stride, padding, output_padding, groups, dilation)
     weight_data, weight_shape = weight.data, weight.shape
     bias_data = None if bias is None else bias.data
     y = conv_grad_x(x.data, weight_data, y_shape, stride, padding, dilation, groups, bias_data)
@@ -63,7 +63,7 @@ def conv_transpose2d(
     return Tensor.from_op("conv_transpose2d", y, (x, weight, bias), pullback)
 
 
-def _y_shape(
+def output_shape(
     x_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
     stride: Pair,

@@ -68,6 +68,7 @@ def test_every_parameter_counts_and_one_seed_gives_one_network() -> None:
     "shape, text",
     [
         ((1, 3, 160, 168), "a picture of 160x168 .* multiples of 16, such as 160x160"),
+        ((1, 3, 16, 32), "a picture of 16x32 .* is too small; both must be at least 32"),
         ((1, 4, 16, 16), r"the input has shape \(1, 4, 16, 16\); it must be \(N, 3, H, W\)"),
     ],
 )

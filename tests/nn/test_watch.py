@@ -28,6 +28,17 @@ def test_a_layer_gives_what_stands_in_for_it_gives() -> None:
     np.testing.assert_array_equal(model(x).data, before)
 
 
+def test_who_stands_inside_sees_what_those_outside_make() -> None:
+    model, seen = network().eval(), []
+    x = Tensor(np.ones((1, 1, 2, 2), np.float32))
+    with nn.run_layers_by(model, lambda name, layer, forward, inputs: Tensor(np.full((1, 1, 1, 1), 7.0))):
+        with nn.watch(model, lambda name, layer, inputs, output: seen.append(output.item())):
+            model(x)
+        assert model(x).item() == 7
+    assert seen == [7, 7, 7]
+    assert model(x).shape == (1, 1, 2, 2)
+
+
 def test_the_layers_are_put_back_after_an_error() -> None:
     model = network()
 

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from minidepth.pretrained import tensors
 from minidepth.pretrained.refused import HOW_TO_SAVE, RefusedError, shown
 
-LONGEST = 2**22
-"""Bytes of one pickle; that of ResNet-50 has 40,000."""
+LONGEST = 2**21
+"""Bytes of one pickle; that of ResNet-50 has 40,000. Each of them makes an object of at most some 100 bytes."""
 
 
 class Global(NamedTuple):

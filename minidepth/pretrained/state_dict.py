@@ -19,13 +19,24 @@ def find_weights(content: Any) -> tuple[dict[str, StoredTensor], tuple[str, ...]
     """
     if not isinstance(content, dict):
         raise RefusedError(f"it holds a {shown(type(content).__name__)} and no weights by name; {HOW_TO_SAVE}")
-    for wrapper in WRAPPERS:
-        inner = content.get(wrapper)
-        if isinstance(inner, dict) and any(isinstance(value, StoredTensor) for value in inner.values()):
-            weights, aside = find_weights(inner)
-            return weights, (*(str(name) for name in content if name != wrapper), *aside)
+    aside: list[str] = []
+    for wrapper in _wrappers(content):
+        aside.extend(str(name) for name in content if name != wrapper)
+        content = content[wrapper]
     weights = {str(name): value for name, value in content.items() if isinstance(value, StoredTensor)}
     if not weights:
         names = ", ".join(shown(name, 30) for name in list(content)[:8]) or "nothing"
         raise RefusedError(f"it holds no weights by name (it holds: {names}); {HOW_TO_SAVE}")
-    return weights, tuple(str(name) for name in content if str(name) not in weights)
+    return weights, (*aside, *(str(name) for name in content if str(name) not in weights))
+
+
+def _wrappers(content: dict[Any, Any]) -> list[str]:
+    """The names to follow down to the weights, at most two: a hostile dict may contain itself."""
+    names: list[str] = []
+    while len(names) < 2:
+        inner = {name: content[name] for name in WRAPPERS if isinstance(content.get(name), dict)}
+        if not inner or any(isinstance(value, StoredTensor) for value in content.values()):
+            break
+        names.append(next(iter(inner)))
+        content = inner[names[-1]]
+    return names

@@ -155,4 +155,4 @@ def _check_counts(what: str, values: tuple[Any, ...]) -> None:
         if type(value) is not int or value < 0:
             raise RefusedError(f"{what} must be whole numbers from 0, not {shown(value)}")
         if value > MOST_NUMBERS:
-            raise RefusedError(f"{what}: {value} is too large; at most {MOST_NUMBERS} is read")
+            raise RefusedError(f"{what}: {shown(value, 30)} is too large; at most {MOST_NUMBERS} is read")

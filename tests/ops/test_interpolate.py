@@ -83,15 +83,27 @@ def test_a_picture_larger_than_a_tile() -> None:
         ({"size": (12, 14)}, True),
         ({"size": (12, 15)}, False),
         ({"scale_factor": (2.1, 2)}, False),  # 12 x 14 as well, but not by the same weights
-        ({"scale_factor": 2, "align_corners": True}, False),
     ],
     ids=str,
 )
 @pytest.mark.parametrize("mode, way", [("bilinear", double_size), ("nearest", repeat_2x2)])
 def test_exactly_twice_the_size_takes_the_quick_way(mode, way, options, quick, monkeypatch) -> None:
-    if mode == "nearest" and "align_corners" in options:
-        pytest.skip("nearest has no corners to align")
-    taken = []
+    taken = quick_ways(monkeypatch)
+    x = Tensor(normal(2, 3, 6, 7), requires_grad=True)
+    y = interpolate(x, mode=mode, **options)
+    y.backward(normal(*y.shape))
+    assert taken == ([(way, "forward"), (way, "grad_x")] if quick else [])
+
+
+def test_aligned_corners_have_no_quick_way(monkeypatch) -> None:
+    taken = quick_ways(monkeypatch)
+    interpolate(Tensor(normal(2, 3, 6, 7)), scale_factor=2, mode="bilinear", align_corners=True)
+    assert taken == []
+
+
+def quick_ways(monkeypatch) -> list:
+    """(module, function) of every quick way that is taken from now on."""
+    taken: list = []
 
     def watch(module, name) -> None:
         real = getattr(module, name)
@@ -100,10 +112,7 @@ def test_exactly_twice_the_size_takes_the_quick_way(mode, way, options, quick, m
     for module in (double_size, repeat_2x2):
         watch(module, "forward")
         watch(module, "grad_x")
-    x = Tensor(normal(2, 3, 6, 7), requires_grad=True)
-    y = interpolate(x, mode=mode, **options)
-    y.backward(normal(*y.shape))
-    assert taken == ([(way, "forward"), (way, "grad_x")] if quick else [])
+    return taken
 
 
 def test_a_nan_stays_where_it_is() -> None:

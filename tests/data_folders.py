@@ -50,6 +50,74 @@ def write_fastdepth(root, train=(), test=()):
     return root
 
 
+def write_pets(root, train=(), test=(), trimap=None):
+    """Oxford-IIIT pets. A trimap of 1, 2 and 3 in columns, unless given; lists as there, one picture a line."""
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    (root / "annotations/trimaps").mkdir(parents=True, exist_ok=True)
+    for listed, frames in (("trainval", train), ("test", test)):
+        names = [f"{listed}_{i}" for i in range(len(frames))]
+        for name, frame in zip(names, frames):
+            Image.fromarray(frame.image).save(root / f"images/{name}.jpg", format="PNG")  # as some are there, too
+            columns = np.broadcast_to(1 + np.arange(frame.image.shape[1]) % 3, frame.image.shape[:2])
+            stored = columns.astype(np.uint8) if trimap is None else trimap
+            Image.fromarray(stored).save(root / f"annotations/trimaps/{name}.png")
+        if names:
+            lines = "".join(f"{name} {1 + i} 1 1\n" for i, name in enumerate(names))
+            (root / f"annotations/{listed}.txt").write_text(lines)
+    return root
+
+
+MODEST_FOLDERS = ("bg", "bg_fg", "bg_fg_mask", "bg_fg_depth_map")
+
+
+def write_modest(root, frames, frames_of_a_background=1):
+    """MODEST, its pictures flat in each block of 8 x 8 pixels, which JPEG keeps to a step or two.
+
+    Frame i: picture 10 + i, background 200 + the background's number, mask 255 in the left half, depth 20 + i.
+    """
+    rows = []
+    for i in range(frames):
+        background = f"bg{i // frames_of_a_background + 1:03}"
+        names = (background, f"{background}_fg001_{i:02}", f"{background}_m{i}_mask", f"{background}_d{i}_depth_map")
+        mask = np.zeros((16, 32), np.uint8)
+        mask[:, :16] = 255
+        values = (
+            np.full((16, 32, 3), 200 + i // frames_of_a_background, np.uint8),
+            np.full((16, 32, 3), 10 + i, np.uint8),
+        )
+        for folder, name, array in zip(MODEST_FOLDERS, names, (*values, mask, np.full((16, 32), 20 + i, np.uint8))):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(root / folder / f"{name}.jpeg", quality=95)
+        rows.append("\t".join(names))
+    (root / "file_map.txt").write_text("\n".join(rows))  # the last line has no line break
+    return root
+
+
+def write_diode(root, train=(), val=(), place="indoors", hole=np.s_[:2]):
+    """DIODE: picture, depth (H, W, 1) and mask for each frame; no depth in `hole`, where the file holds nonsense."""
+    for part, frames in (("train", train), ("val", val)):
+        for i, frame in enumerate(frames):
+            folder = root / part / place / "scene_00000" / f"scan_{i:05}"
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f"00000_{i:05}_{place}_000_010"
+            depth_m, mask = metres(frame)[..., None], np.ones(frame.depth_mm.shape)
+            depth_m[hole], mask[hole] = np.nan, 0
+            Image.fromarray(frame.image).save(folder / f"{name}.png")
+            np.save(folder / f"{name}_depth.npy", depth_m)
+            np.save(folder / f"{name}_depth_mask.npy", mask)
+    return root
+
+
+def write_kitti(folder, frames, depth="depth", names="{:010}"):
+    """A folder with image/ and depth/; 256 steps a metre, so that a depth of m millimetres is m * 256 / 1000 steps."""
+    for i, frame in enumerate(frames):
+        for part, array in (("image", frame.image), (depth, np.round(frame.depth_mm * 0.256).astype(np.uint16))):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            name = names.format(i) if part == "image" else names.format(i).replace("image", "groundtruth_depth")
+            Image.fromarray(array).save(folder / part / f"{name}.png")
+    return folder
+
+
 def write_mat(path, frames):
     """As MATLAB v7.3 writes 480x640x3xN and 480x640xN arrays: HDF5 with reversed axes, behind a 512-byte user block."""
     with h5py.File(path, "w", userblock_size=512) as file:

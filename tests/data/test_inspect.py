@@ -3,7 +3,17 @@ import json
 import h5py
 import numpy as np
 import pytest
-from data_folders import cut_short, make_frames, write_csv_folder, write_fastdepth, write_h5, write_mat
+from data_folders import (
+    cut_short,
+    make_frames,
+    write_csv_folder,
+    write_diode,
+    write_fastdepth,
+    write_h5,
+    write_mat,
+    write_modest,
+    write_pets,
+)
 from PIL import Image
 
 from minidepth.data.facts import evenly
@@ -54,6 +64,80 @@ def test_info_of_every_layout(tmp_path):
     assert list(fast.data["splits"]) == ["train", "test"] and "float32 metres" in fast.text
     mat = info(write_mat(tmp_path / "nyu.mat", make_frames(2)))
     assert list(mat.data["splits"]) == ["all"] and "note: no splits.mat beside it" in mat.text
+
+
+def test_info_of_labels(tmp_path):
+    trimap = np.full((12, 16), 2, np.uint8)
+    trimap[:3], trimap[3, :8] = 1, 3
+    report = info(write_pets(tmp_path, make_frames(2), make_frames(1), trimap))
+    facts = report.data["splits"]["train"]
+    assert facts["targets"] == ["labels"] and "depth_mean_m" not in facts and "histogram" not in facts
+    assert facts["class_shares"] == pytest.approx({"pet": 48 / 192, "background": 136 / 192, "border": 8 / 192})
+    assert "stored as 8-bit trimap: 1 pet, 2 background, 3 border" in report.text
+    assert "\n  pet          25.0%  ##############\n  background   70.8%  " + "#" * 40 + "\n" in report.text
+    assert " m  " not in report.text
+    assert json.loads(json.dumps(report.data)) == report.data
+
+
+def test_info_of_a_mask_and_depth(tmp_path):
+    report = info(write_modest(tmp_path, 4, frames_of_a_background=4))
+    facts = report.data["splits"]["train"]
+    assert facts["targets"] == ["mask", "depth"] and facts["mask_share"] == pytest.approx(0.5, abs=0.01)
+    assert facts["mask_partial_share"] < 0.01 and facts["depth_mean_m"] == pytest.approx(21.5 / 25.5, abs=0.02)
+    assert "mask: 50." in report.text or "mask: 49." in report.text
+    assert "note: a single background" in report.text and " 0 to  1 m  100.0%" in report.text
+
+
+def test_the_histogram_reaches_as_far_as_the_data_set(tmp_path):
+    frames = make_frames(1)
+    frames[0].depth_mm[:6], frames[0].depth_mm[6:] = 3000, 48000
+    report = info(write_diode(tmp_path, frames, hole=np.s_[:2, :4]))
+    facts = report.data["splits"]["train"]
+    assert facts["max_depth_m"] == 50 and facts["histogram"] == [88, 0, 0, 0, 0, 0, 0, 0, 0, 96]
+    assert facts["invalid_share"] == pytest.approx(8 / 192)
+    assert "\n   0 to  5 m   47.8%  " in report.text and "\n  45 to 50 m   52.2%  " in report.text
+
+
+def test_many_sizes_are_summed_up(tmp_path):
+    root = write_pets(tmp_path, make_frames(6))
+    for i in range(6):
+        for path in (root / f"images/trainval_{i}.jpg", root / f"annotations/trimaps/trainval_{i}.png"):
+            picture = Image.open(path).resize((20 + i, 12 - i))
+            picture.save(path, format="PNG")
+    report = info(root)
+    assert "6 frames, 6 sizes from 7x20 to 12x25 (height x width)" in report.text
+    assert len(report.data["splits"]["train"]["sizes"]) == 6
+
+
+def colors_in(path):
+    """How many pixels each colour has in a picture."""
+    colors, counts = np.unique(np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3), axis=0, return_counts=True)
+    return {tuple(color.tolist()): int(count) for color, count in zip(colors, counts)}
+
+
+def test_contact_sheet_of_labels_and_of_masks(tmp_path):
+    trimap = np.full((12, 16), 2, np.uint8)
+    trimap[:3] = 1
+    root = write_pets(tmp_path / "pets", make_frames(3), (), trimap)
+    info(root, tmp_path / "pets.png")
+    pet, background, border = (31, 119, 180), (255, 127, 14), (44, 160, 44)  # tab10
+    counts = colors_in(tmp_path / "pets.png")
+    assert counts[background] == pytest.approx(3 * counts[pet], rel=0.1)
+    assert 50 < counts[border] < counts[pet] / 20  # in the legend alone
+    info(write_modest(tmp_path / "modest", 4, frames_of_a_background=4), tmp_path / "modest.png")
+    counts = colors_in(tmp_path / "modest.png")
+    assert counts[(0, 0, 0)] > 4000  # the right halves of the masks
+    assert counts[(200, 200, 200)] > 8000  # the backgrounds
+    assert counts[(12, 12, 12)] > 8000  # a picture
+
+
+def test_verify_of_pets_counts_labels_out_of_range_and_sizes(tmp_path):
+    root = write_pets(tmp_path, make_frames(3))
+    Image.fromarray(np.zeros((12, 16), np.uint8)).save(root / "annotations/trimaps/trainval_1.png")
+    Image.fromarray(np.ones((11, 16), np.uint8)).save(root / "annotations/trimaps/trainval_2.png")
+    texts = [problem["problem"] for problem in verify(root).data["problems"]]
+    assert len(texts) == 2 and "row 2" in texts[0] and "label 0 out of range at 192 pixels" in texts[0]
+    assert "row 3" in texts[1] and "12x16, but the trimap is 11x16" in texts[1]
 
 
 def test_contact_sheet(tmp_path):

@@ -3,7 +3,17 @@ import sys
 
 import numpy as np
 import pytest
-from data_folders import make_frames, metres, write_csv_folder, write_fastdepth, write_mat
+from data_folders import (
+    make_frames,
+    metres,
+    write_csv_folder,
+    write_diode,
+    write_fastdepth,
+    write_kitti,
+    write_mat,
+    write_modest,
+    write_pets,
+)
 
 from minidepth.data import open_dataset, open_splits
 from minidepth.errors import InputError
@@ -22,6 +32,38 @@ def test_every_layout_gives_the_same_sample(tmp_path):
             np.testing.assert_array_equal(sample.image, frame.image)
             np.testing.assert_allclose(sample.depth_m, metres(frame), rtol=1e-6)
             assert str(tmp_path) in open_dataset(path, "test").source(i)
+
+
+@pytest.mark.parametrize(
+    "kind, targets, max_depth_m",
+    [("csv", "depth", 10), ("fast", "depth", 10), ("pets", "labels", 10), ("modest", "mask depth", 10),
+     ("diode", "depth", 50), ("kitti", "depth", 80)],
+)  # fmt: skip
+def test_every_folder_is_recognised_and_says_what_it_teaches(tmp_path, kind, targets, max_depth_m):
+    frames = make_frames(2)
+    writers = {
+        "csv": lambda root: write_csv_folder(root, frames, frames),
+        "fast": lambda root: write_fastdepth(root, frames, frames),
+        "pets": lambda root: write_pets(root, frames, frames),
+        "modest": lambda root: write_modest(root, 4, frames_of_a_background=2),
+        "diode": lambda root: write_diode(root, frames, frames),
+        "kitti": lambda root: [write_kitti(root / split, frames) for split in ("train", "test")],
+    }
+    writers[kind](tmp_path / kind)
+    splits = open_splits(tmp_path / kind)
+    assert list(splits) == ["train", "test"]
+    for split, dataset in splits.items():
+        assert (len(dataset), dataset.name, dataset.targets) == (2, kind, tuple(targets.split()))
+        assert dataset.max_depth_m == max_depth_m
+        assert type(open_dataset(tmp_path / kind, split)) is type(dataset)
+        for i in (2, -1):
+            with pytest.raises(IndexError, match=f"{kind}: frame {i} of 2"):
+                dataset[i]
+
+
+def test_rooms_say_what_they_teach():
+    rooms = open_dataset("rooms")
+    assert (rooms.targets, rooms.max_depth_m) == (("depth",), 10)
 
 
 def test_a_frame_number_out_of_range(tmp_path):

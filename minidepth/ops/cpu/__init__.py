@@ -13,5 +13,6 @@ Ways to compute a convolution, and `paths`, the rule that picks one for a layer:
     depthwise       every channel by itself: several output rows at once, as a product with a banded matrix
     tile_gemm       im2col in tiles: strides, dilations, groups, few pixels with many channels
 
-`minidepth bench conv` shows them side by side. Others: `double_size` (bilinear enlargement by 2), `unpool_2x2`.
+`minidepth bench conv` shows them side by side. Others: `double_size` and `repeat_2x2`
+(bilinear and nearest enlargement by 2), `unpool_2x2`, `product` (of matrices).
 """

@@ -56,6 +56,14 @@ def test_every_channel_is_in_one_tile(shape: tuple[int, ...]) -> None:
         assert len(seen) > 1
 
 
+@pytest.mark.parametrize("elements, tiles", [(10**6, 1), (60_000, 2), (20_000, 6), (1, 20)])
+def test_so_many_numbers_make_a_tile(elements: int, tiles: int) -> None:
+    seen: list[slice] = []
+    run_channels(lambda channels, part: seen.append(channels), np.zeros((1, 20, 100, 50)), elements=elements)
+    assert len({(some.start, some.stop) for some in seen}) == len(seen)
+    assert len(seen) == -(-20 // -(-20 // tiles))
+
+
 def test_column() -> None:
     values = column(np.array([1.0, 2.0]), np.dtype(np.float32))
     assert values.tolist() == [[1], [2]] and values.dtype == np.float32

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import os
 import signal
 import threading
 
 import numpy as np
 import pytest
 from PIL import Image
-from run_helpers import silent, small_config, tiny_data
+from run_helpers import silent, small_config, stop_after, tiny_data
 
 from minidepth import Tensor, checkpoint, losses, models, run_folder
 from minidepth.config import TrainConfig, continue_config
@@ -33,19 +32,6 @@ def finished(data, tmp_path_factory):
     lines = []
     folder = train(small_config(data, tmp_path_factory.mktemp("runs") / "whole", epochs=EPOCHS), log=lines.append)
     return folder, "\n".join(lines)
-
-
-def stop_after(monkeypatch, steps, number=signal.SIGINT):
-    """Let a signal come while the loss of step `steps` is computed: in the middle of a step."""
-    compute, counted = losses.Loss.__call__, []
-
-    def counting(loss, *arguments):
-        counted.append(1)
-        if len(counted) == steps:
-            os.kill(os.getpid(), number)
-        return compute(loss, *arguments)
-
-    monkeypatch.setattr(losses.Loss, "__call__", counting)
 
 
 def test_a_run_leaves_every_file(finished):

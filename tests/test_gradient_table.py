@@ -130,8 +130,8 @@ class TestInputs:
             assert smallest_gap(x) > 0.6
             x = ops.max_pool2d(Tensor(x), 2).data
 
-    @pytest.mark.parametrize("seed", range(5))
-    @pytest.mark.parametrize("row", list(network_rows()), ids=lambda row: row.setting)
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("row", list(network_rows()), ids=lambda row: f"{row.op} {row.setting}")
     def test_no_value_inside_a_network_is_near_a_kink(self, row, seed, monkeypatch):
         to_kink, to_tie = [], []
         activations = {name: getattr(ops, name) for name in ("relu", "leaky_relu", "relu6")}
@@ -154,16 +154,20 @@ class TestInputs:
         def one_by_one(*args, negative_slope):
             return ops.leaky_relu(ops.batch_norm(*args), negative_slope)
 
+        def relu6_behind(*args):
+            return ops.relu6(ops.batch_norm(*args))
+
         function, inputs = row.make(np.random.default_rng(seed))
         monkeypatch.setattr(ops, "max_pool2d", pool)
         monkeypatch.setattr(ops, "batch_norm_leaky_relu", one_by_one)
+        monkeypatch.setattr(ops, "batch_norm_relu6", relu6_behind)
         for name in activations:
             monkeypatch.setattr(ops, name, activate(name))
         function(*(each if isinstance(each, Tensor) else Tensor(each) for each in inputs))
         assert len(to_kink) >= 4
         assert min(to_kink) > 0.19
         assert min(to_tie, default=1) > 0.01
-        assert to_tie or row.op in ("masknet3",)  # the networks that pool nothing
+        assert to_tie or row.op in ("masknet3", "mobilenet", "mobilenet_pruned")  # the networks that pool nothing
 
 
 def smallest_gap(x, window=(2, 2), stride=(2, 2), padding=(0, 0)):

@@ -1,30 +1,11 @@
-"""Rows for whole networks: a small U-Net, checked in the picture and in every parameter; the others as they come.
-
-Inside a network nobody chooses the numbers that reach a kink, so picture and parameters are made such that none can:
-
-* No ties in max-pooling. The picture has `nested_levels`, and the 3x3 filters before a pooling have positive weights
-  whose middle tap outweighs the others, so the order of the levels comes through.
-* No activation near its kink at 0. A forward pass moves the bias of each channel until all its values are on one side:
-  above 0, in the last channel of a layer below. See `Settle`.
-
-Gradients keep their size on the way, from the last layer to the first, so an error in any of them is seen. Rounding
-errors add up in many layers, and the kinks are far away: hence a step ten times as long as for a single operation.
-"""
+"""Rows for whole networks, each in small: in its pictures, and in all its parameters at once; see whole_network.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
-
-from minidepth import nn
-from minidepth.backend import Array
-from minidepth.engine import Tensor, no_grad
-from minidepth.gradient_inputs import nested_levels
-from minidepth.gradient_table.row import Function, Row
+from minidepth.gradient_table.row import Row
 from minidepth.gradient_table.whole_network import network_row
-from minidepth.models.unet import DoubleConv, UNet
 
 SMALL = {"in_channels": 2, "out_channels": 2, "base_channels": 2, "depth": 2}
 PAPER = {**SMALL, "depth": 1, "padding": "valid"}
@@ -34,16 +15,16 @@ BATCH = {**SMALL, "norm": "batch"}
 
 def rows() -> Iterator[Row]:
     """All rows of this file."""
-    yield _row("same padding, leaky ReLU", {**SMALL, **LEAKY}, (2, 2, 8, 12))
-    yield _row("valid padding: the paper's", PAPER, (1, 2, 20, 22))
-    yield _row("batch-norm, bilinear", {**BATCH, **LEAKY, "up": "bilinear"}, (2, 2, 8, 12))
-    yield _row("batch-norm, nearest", {**BATCH, "up": "nearest"}, (2, 2, 8, 12))
-    yield _row("batch-norm, computed twice", {**BATCH, **LEAKY, "recompute": True}, (2, 2, 8, 12))
-    yield from reference_networks()
+    yield network_row("unet", "same padding, leaky ReLU", {**SMALL, **LEAKY}, (2, 2, 8, 12))
+    yield network_row("unet", "valid padding: the paper's", PAPER, (1, 2, 20, 22))
+    yield network_row("unet", "batch-norm, bilinear", {**BATCH, **LEAKY, "up": "bilinear"}, (2, 2, 8, 12))
+    yield network_row("unet", "batch-norm, nearest", {**BATCH, "up": "nearest"}, (2, 2, 8, 12))
+    yield network_row("unet", "batch-norm, computed twice", {**BATCH, **LEAKY, "recompute": True}, (2, 2, 8, 12))
+    yield from unet_likes()
 
 
-def reference_networks() -> Iterator[Row]:
-    """The networks that others published, in small; see whole_network.py."""
+def unet_likes() -> Iterator[Row]:
+    """The networks of the reference systems that are like the U-Net."""
     yield network_row("pets_unet", "nearest, 2x2", {"base_channels": 2, "depth": 2}, (2, 3, 8, 12))
     yield network_row("xception_unet", "training", {"base_channels": 2}, (2, 3, 32, 32), overlapping=True)
     yield network_row("keras_depth_unet", "training, tanh", {"base_channels": 2}, (2, 3, 32, 32))
@@ -85,60 +66,3 @@ def networks_on_encoders() -> Iterator[Row]:
     yield network_row("densedepth", "training", {**small, "growth": 2}, (2, 3, 64, 64), overlapping=True)
     yield network_row("fcrn", "training", {**small, "dropout": 0.0}, (2, 3, 64, 60), overlapping=True)
     yield network_row("multi_scale", "training", small, (1, 3, 64, 60), overlapping=True)
-
-
-def _row(setting: str, options: dict[str, Any], shape: tuple[int, ...]) -> Row:
-    def make(rng: np.random.Generator) -> tuple[Function, list[Any]]:
-        model = UNet(**options, rng=rng)
-        picture = nested_levels(rng, shape, options["depth"] + 1)  # one round more, so that the bottom is not flat
-        draw_parameters(model, rng)
-        settle_biases(model, picture)
-        return lambda x, *parameters: model(x), [picture, *model.parameters()]
-
-    return Row("unet", setting, make, step=1e-5)
-
-
-def draw_parameters(model: UNet, rng: np.random.Generator) -> None:
-    """Random float64 parameters; the filters before a pooling keep the order of what they filter."""
-    for parameter in model.parameters():
-        parameter.data = rng.normal(size=parameter.shape) / np.sqrt(max(1, parameter.size / parameter.shape[0]))
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.weight.data = rng.uniform(0.5, 1.5, module.weight.shape)
-    for module in model.down.modules():
-        if isinstance(module, nn.Conv2d):
-            weight = rng.uniform(0, 0.003, module.weight.shape)
-            weight[:, :, 1, 1] = rng.uniform(0.5, 1.5, weight.shape[:2])
-            module.weight.data = weight / np.sqrt(module.in_channels)
-
-
-def settle_biases(model: UNet, picture: Array) -> None:
-    """Move the biases before each activation, in one forward pass of `picture`."""
-    blocks = [module for module in model.modules() if isinstance(module, DoubleConv)]
-    for block in blocks:
-        for name in _before_activation(block):
-            setattr(block, name, Settle(getattr(block, name)))
-    with no_grad():
-        model(Tensor(picture))
-    for block in blocks:
-        for name in _before_activation(block):
-            setattr(block, name, getattr(block, name).layer)
-
-
-def _before_activation(block: DoubleConv) -> tuple[str, str]:
-    return ("conv1", "conv2") if isinstance(block.bn1, nn.Identity) else ("bn1", "bn2")
-
-
-class Settle(nn.Module):
-    """Stands in for `layer` during one forward pass, and moves its bias until no result is closer to 0 than `gap`."""
-
-    def __init__(self, layer: Any, gap: float = 0.2) -> None:
-        self.layer, self.gap = layer, gap
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.layer(x).data
-        move = self.gap - y.min(axis=(0, 2, 3))
-        move[-1] = -self.gap - y[:, -1].max()
-        bias: nn.Parameter = self.layer.bias
-        bias.data = bias.data + move
-        return self.layer(x)

@@ -25,21 +25,25 @@ Input = tuple[int, ...] | Callable[[np.random.Generator], Array]
 
 @dataclass(frozen=True)
 class Row:
-    """`make` is called with the row's own generator; `kind` is "finite difference", with `step`, or "adjoint"."""
+    """`make` is called with the row's own generator; `kind` is "finite difference", with `step`, or "adjoint".
+
+    `draws` is how many directions are tried.
+    """
 
     op: str
     setting: str
     make: Case
     kind: str = "finite difference"
     step: float = 1e-6
+    draws: int = 3
 
     def check(self) -> GradientReport:
         """Run the check. Each row has its own seed, so no row changes when another one is added."""
         rng = np.random.default_rng(zlib.crc32(f"{self.op}, {self.setting}".encode()))
         function, inputs = self.make(rng)
         if self.kind == "adjoint":
-            return check_adjoint(function, *inputs, rng=rng)
-        return check_gradient(function, *inputs, rng=rng, step=self.step)
+            return check_adjoint(function, *inputs, rng=rng, draws=self.draws)
+        return check_gradient(function, *inputs, rng=rng, step=self.step, draws=self.draws)
 
 
 def nonlinear(op: str, setting: str, function: Function, *inputs: Input) -> Iterator[Row]:

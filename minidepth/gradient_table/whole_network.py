@@ -10,7 +10,7 @@ Inside a network nobody chooses the numbers that reach a kink, so pictures and p
   one that made this input, or the last one that made a part of this sum.
 
 All parameters are slices of one long vector, so that one direction is enough for all of them: a network with a hundred
-parameters is run a dozen times, not a thousand.
+parameters is run five times, not a thousand.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from minidepth.gradient_table.row import Function, Row
 
 GAP = 0.2
 """How far from every kink the numbers are."""
-OFF_MIDDLE = 0.0005
+OFF_MIDDLE = 0.0002
 """The largest of the other taps of a filter, where the middle one is about 1."""
 
 
@@ -55,7 +55,7 @@ def network_row(
         function, parameters = as_function(model)
         return function, [*pictures, parameters]
 
-    return Row(name, setting, make)
+    return Row(name, setting, make, step=1e-7, draws=1)  # short, as a direction of all parameters is a long one
 
 
 def draw_pictures(rng: np.random.Generator, shape: tuple[int, int, int, int], count: int, ramps: bool) -> list[Array]:
@@ -79,13 +79,13 @@ def draw_parameters(model: nn.Module, pictures: Sequence[Array], rng: np.random.
         parameter.data[...] = rng.normal(size=parameter.shape) / np.sqrt(spread)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.weight.data[...] = rng.uniform(0.3, 0.8, module.weight.shape)  # so that ReLU6 does not cut all
+            module.weight.data[...] = rng.uniform(0.8, 1.5, module.weight.shape)
             module.running_mean.data[...] = rng.normal(size=module.running_mean.data.shape) / 4
             module.running_var.data[...] = rng.uniform(0.5, 1.5, module.running_var.data.shape)
     for conv in before_last_pooling(model, pictures):
         weight = rng.uniform(0, OFF_MIDDLE, conv.weight.shape)
-        middle = (slice(None), slice(None), *(size // 2 for size in conv.kernel_size))
-        weight[middle] = rng.uniform(0.5, 1.5, weight.shape[:2])
+        row, column = (size // 2 for size in conv.kernel_size)
+        weight[:, :, row, column] = rng.uniform(0.5, 1.5, weight.shape[:2])
         conv.weight.data[...] = weight / weight.shape[1]
 
 
@@ -107,12 +107,17 @@ def keep_from_kinks(model: nn.Module, pictures: Sequence[Array]) -> None:
             x, kinks = inputs[0].data, [0, 6] if isinstance(layer, nn.ReLU6) else [0]
             values = x[x != 0]
             if any(np.abs(values - kink).min(initial=GAP) < 0.99 * GAP for kink in kinks):
-                move = distance_to_safety(x, kinks)
-                makers = [each for each, y in biased if y is inputs[0]] or [
-                    each for each, y in biased if y.shape[1] == x.shape[1]
-                ]
-                makers[-1].bias.data[...] += move
-                x += move[:, None, None]  # in place: whoever else uses this input must see the same
+                alone = [each for each, y in biased if y is inputs[0]]
+                maker = (alone or [each for each, y in biased if y.shape[1] == x.shape[1]])[-1]
+                # In place: whoever else uses this input must see the same.
+                if len(kinks) > 1 and alone and isinstance(maker, nn.BatchNorm2d):
+                    scale = scale_to_fit(x, kinks[1] - kinks[0])
+                    maker.weight.data *= scale
+                    maker.bias.data *= scale
+                    x *= scale[:, None, None]
+                move = distance_to_safety(x)
+                maker.bias.data += move
+                x += move[:, None, None]
         if isinstance(layer, (nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.ReLU6)):
             biased[:] = [(each, y) for each, y in biased if y is not inputs[0]]
         y = forward(*inputs)
@@ -124,17 +129,17 @@ def keep_from_kinks(model: nn.Module, pictures: Sequence[Array]) -> None:
         run(model, pictures)
 
 
-def distance_to_safety(x: Array, kinks: Sequence[float]) -> Array:
-    """What to add to each channel of x (N, C, H, W) so that it is above the first kink, but the last of several below.
-
-    With a second kink, a channel that does not fit between the two goes above both.
-    """
-    low, high = x.min(axis=(0, 2, 3)), x.max(axis=(0, 2, 3))
-    fits = high - low < kinks[-1] - kinks[0] - 2 * GAP if len(kinks) > 1 else True
-    move = np.where(fits, kinks[0], kinks[-1]) + GAP - low
+def distance_to_safety(x: Array) -> Array:
+    """What to add to each channel of x (N, C, H, W) so that it is above 0, but the last one of several below."""
+    move = GAP - x.min(axis=(0, 2, 3))
     if len(move) > 1:
-        move[-1] = -GAP - high[-1]
+        move[-1] = -GAP - x[:, -1].max()
     return move
+
+
+def scale_to_fit(x: Array, room: float) -> Array:
+    """By what to multiply each channel of x (N, C, H, W) so that it fits between two kinks, `room` apart."""
+    return np.minimum(1, (room - 2 * GAP) / np.maximum(np.ptp(x, axis=(0, 2, 3)), 1e-9))
 
 
 def run(model: nn.Module, pictures: Sequence[Array]) -> None:

@@ -53,7 +53,8 @@ class DepthMaskNet8(Module):
     def __init__(self, in_channels: int = 3, base_channels: int = 16, init: str = "pytorch", rng: Rng = None) -> None:
         check_at_least_one("DepthMaskNet8", in_channels=in_channels, base_channels=base_channels)
         rng = np.random.default_rng(rng)
-        stem, down, up, head = (partial(make, init=init, rng=rng) for make in (double_conv, Down, Up, Conv2d))
+        stem, down = partial(double_conv, init=init, rng=rng), partial(Down, init=init, rng=rng)
+        up, head = partial(Up, init=init, rng=rng), partial(Conv2d, init=init, rng=rng)
         c0, c1, c2, c3, c4, c5 = (base_channels * 2**level for level in range(6))
         self.in_channels = in_channels
 
@@ -79,7 +80,7 @@ class DepthMaskNet8(Module):
         self.depth_up0 = up(c1, c0)
         self.depth_head = head(c0, 1, 1)
 
-    def forward(self, background: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, background: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         check_pair("DepthMaskNet8", background, image, self.in_channels, self.multiple)
         x0 = self.image_stem(image)
         background_x1 = self.background_down(self.background_stem(background))

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from run_helpers import SMALL_OPTIONS, small_config, tiny_data
 
-from minidepth import Tensor, lr_finder, nn, ops, optim
+from minidepth import Tensor, cli, lr_finder, nn, ops, optim
 from minidepth.errors import InputError
 from minidepth.lr_finder import find_lr
 from minidepth.nn import Module, Parameter
+from minidepth.train_parts import build_parts
 
 
 class Bowl(Module):
@@ -186,3 +188,38 @@ def test_batches_that_run_out() -> None:
     with pytest.raises(InputError, match="there are 12 batches for 100 steps; give more, or take fewer steps"):
         find_lr(network, optim.SGD(network.parameters(), 1), network, [1.0] * 12)
     assert (network.w.data == 1).all()
+
+
+# --- minidepth lr-find ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> str:
+    return tiny_data(tmp_path_factory.mktemp("data"))
+
+
+def test_the_command_finds_what_the_function_finds(data, tmp_path, capsys) -> None:
+    words = ["lr-find", "--data", data, *SMALL_OPTIONS, "--optimizer", "sgd", "--steps", "30", "--clip-norm", "3"]
+    assert cli.main([*words, "--out", str(tmp_path / "found")]) == 0
+    said = capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "found").iterdir()] == ["lr.png"]
+    parts = build_parts(small_config(data, "unused", optimizer="sgd"))
+    parts.task.start(parts.network, parts.guesses)
+
+    def loss_of(batch: Any) -> Tensor:
+        return parts.loss(parts.network(Tensor(batch.image)), batch.depth_m, batch.valid)
+
+    epochs = itertools.chain.from_iterable(parts.batches.epoch(epoch) for epoch in itertools.count())
+    curve = find_lr(parts.network, parts.optimizer, loss_of, epochs, steps=30, clip_norm=3.0)
+    assert f"{len(curve.losses)} steps of 4, sgd, rates from 1e-06 to" in said
+    assert f"is lowest at {curve.lowest:.1e}" in said and said.endswith(f"\n  --lr {curve.suggestion:g}\n")
+
+
+def test_the_command_leaves_nothing_where_nothing_is_found(data, tmp_path, capsys) -> None:
+    words = ["lr-find", "--data", data, *SMALL_OPTIONS, "--out", str(tmp_path / "found")]
+    assert cli.main([*words, "--steps", "9"]) == 2
+    assert "find_lr: rates 1e-06 to 10 in 9 steps; they must rise, in 10 or more" in capsys.readouterr().err
+    assert not (tmp_path / "found").exists()
+    (tmp_path / "found").mkdir()
+    assert cli.main(words) == 2
+    assert f"--out {tmp_path / 'found'} exists already" in capsys.readouterr().err

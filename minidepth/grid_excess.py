@@ -43,7 +43,7 @@ from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from minidepth.backend import Array
 
 PERIODS = (2, 4, 8, 16)
 """In pixels."""

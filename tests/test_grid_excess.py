@@ -78,6 +78,10 @@ def test_a_stronger_pattern_has_more_excess():
 def test_a_step_of_depth_does_not_drown_the_pattern():
     pattern = 0.01 * (-1.0) ** COLUMNS
     assert grid_excess_by_period(SMOOTH["steps"] + pattern)[2] > 3
+    edges = np.random.default_rng(0).permutation(160)[:20]
+    clutter = 3 + np.cumsum(np.isin(COLUMNS, edges), axis=1) % 2 * (ROWS < 64)  # edges everywhere in the upper half
+    assert abs(grid_excess_by_period(clutter)[2]) < 1
+    assert grid_excess_by_period(clutter + pattern)[2] > 2.5
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1000.0, 1e30])

@@ -99,3 +99,12 @@ def test_invalid_pixels_are_no_objects_and_weigh_nothing():
     assert np.unique(weights[1, 0][valid[1, 0] & (labels[1, 0] == 0)]).size == 1
     labels[~valid] = 200
     np.testing.assert_array_equal(unet_weights(labels, valid), weights)
+
+
+def test_objects_do_not_hang_together_through_invalid_pixels():
+    labels, valid = np.zeros((1, 1, 12, 12), np.uint8), np.ones((1, 1, 12, 12), bool)
+    labels[..., 2:4] = labels[..., 6:8] = labels[:, :, :2] = 1
+    weights = unet_weights(labels, valid)
+    assert np.unique(weights[labels == 0]).size == 1  # one object
+    valid[:, :, :2] = False
+    assert unet_weights(labels, valid)[0, 0, 8, 5] > 5

@@ -19,7 +19,7 @@ TILE_PRODUCT = 1 << 25
 def product(a: Array, b: Array) -> Array:
     """a @ b of matrices (..., M, K) and (..., K, N)."""
     if xp(a) is not np or a.size * b.shape[-1] <= SMALL_PRODUCT:
-        return a @ b
+        return np.matmul(a, b)
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     y = np.empty(shape, np.result_type(a, b))
     step = max(64, TILE_PRODUCT * shape[-2] // (y.size * a.shape[-1]))

@@ -1,5 +1,5 @@
 """The command line: ``minidepth train``, ``lr-find``, ``evaluate``, ``predict``, ``data info|verify|make``,
-``models``, ``summary``, ``bench``.
+``models``, ``summary``, ``gradcheck``, ``bench``.
 
 A mistake of the user is one line on standard error and exit status 2; Ctrl-C is status 130.
 """
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from minidepth import __version__, set_num_threads, set_pool_limit
 from minidepth.cli_parser import parser
@@ -68,13 +69,22 @@ def set_limits(arguments: argparse.Namespace) -> None:
         set_pool_limit(pool_mib << 20)
 
 
+def settings_given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of `TrainConfig`: those of the preset, if one is named, and those that were typed, which win."""
+    from minidepth.config import TrainConfig
+    from minidepth.presets import settings_of
+
+    settings = {field.name for field in dataclasses.fields(TrainConfig)}
+    typed = {name: value for name, value in vars(arguments).items() if name in settings}
+    return typed if arguments.preset is None else {**settings_of(arguments.preset), **typed}
+
+
 def run_train(arguments: argparse.Namespace) -> int:
     from minidepth.config import TrainConfig, continue_config
     from minidepth.run_folder import read_config
     from minidepth.train import train
 
-    settings = {field.name for field in dataclasses.fields(TrainConfig)}
-    given = {name: value for name, value in vars(arguments).items() if name in settings}
+    given = settings_given(arguments)
     if arguments.resume is None:
         train(TrainConfig(**given), log=say)
     else:
@@ -87,9 +97,7 @@ def run_lr_find(arguments: argparse.Namespace) -> int:
     from minidepth.config import TrainConfig
     from minidepth.lr_finder import lr_find
 
-    settings = {field.name for field in dataclasses.fields(TrainConfig)}
-    given = {name: value for name, value in vars(arguments).items() if name in settings}
-    lr_find(TrainConfig(**given), arguments.steps, log=say)
+    lr_find(TrainConfig(**settings_given(arguments)), arguments.steps, log=say)
     return 0
 
 
@@ -109,6 +117,18 @@ def run_predict(arguments: argparse.Namespace) -> int:
     )
     if problems:
         return complain(f"{len(problems)} of {len(done) + len(problems)} pictures could not be read", 1)
+    return 0
+
+
+def run_compare(arguments: argparse.Namespace) -> int:
+    from minidepth.compare_report import compare_to_folder
+
+    print(
+        compare_to_folder(
+            arguments.runs, arguments.data, Path(arguments.out), arguments.split, arguments.photos, arguments.frames,
+            arguments.tta, arguments.crop, say,
+        )
+    )  # fmt: skip
     return 0
 
 
@@ -155,6 +175,13 @@ def run_summary(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_presets(arguments: argparse.Namespace) -> int:
+    from minidepth.presets import listing
+
+    print(listing())
+    return 0
+
+
 def run_gradcheck(arguments: argparse.Namespace) -> int:
     from minidepth.gradient_table import run
 
@@ -173,9 +200,11 @@ COMMANDS = {
     "lr-find": run_lr_find,
     "evaluate": run_evaluate,
     "predict": run_predict,
+    "compare": run_compare,
     "data": run_data,
     "models": run_models,
     "summary": run_summary,
+    "presets": run_presets,
     "gradcheck": run_gradcheck,
     "bench": run_bench,
 }

@@ -24,9 +24,11 @@ def parser(version: str) -> argparse.ArgumentParser:
     add_lr_find(commands)
     add_evaluate(commands)
     add_predict(commands)
+    add_compare(commands)
     add_data(commands)
     add_models(commands)
     add_summary(commands)
+    add_command(commands, "presets", "list the published systems that train takes as presets", "minidepth presets")
     add_gradcheck(commands)
     add_bench(commands)
     return main
@@ -99,12 +101,16 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         )  # fmt: skip
 
     option("--data", str, "PATH", "'rooms', or a file or folder of one of the formats in the README")
+    command.add_argument("--preset", metavar="NAME", help="settings of a published system; see minidepth presets")
     option("--task", str, "NAME", "what is learnt: depth, labels, mask, or mask+depth; auto asks network and data")
     option("--scale", str, "NAME", "how depth is taught: metres, unit (share of the largest), inverse or log")
     option("--max-depth-m", float, "X", "largest depth in metres (default: the data set's, 10 for NYU)")
     option("--classes", int, "N", "classes of the labels; 0 asks the data")
     option("--input-form", str, "NAME", "how pictures become numbers: imagenet, unit, bytes, minmax or modest")
     option("--model", str, "NAME", "the network, with its options: mobilenet:decoder=bilinear; see minidepth models")
+    option(
+        "--weights", str, "FILE", "weights to begin with: .safetensors, torchvision's or FastDepth's .pth, Keras .h5"
+    )
     option("--base-channels", int, "N", "channels of the U-Net's first level; 64 is that of the paper")
     option("--norm", str, "NAME", "batch, or none")
     option("--activation", str, "NAME", "leaky_relu, or relu as in the paper")
@@ -177,6 +183,24 @@ def add_predict(commands: Any) -> None:
         "--background", metavar="IMAGE", help="the view without the thing in front, for networks of two"
     )
     command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
+    add_threads(command)
+
+
+def add_compare(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "compare",
+        "put trained networks side by side: one table and one picture",
+        "minidepth compare runs/rooms-1 runs/rooms-2 --data rooms",
+    )
+    command.add_argument("runs", metavar="RUN", nargs="+", help="run folders, or weight files in them")
+    command.add_argument("--data", metavar="PATH", help="data set, as for train")
+    command.add_argument("--split", choices=("test", "train"), default="test", help="part of it (default: test)")
+    command.add_argument("--photos", metavar="DIR", help="pictures without truth, to be seen only")
+    command.add_argument("--frames", type=int, metavar="N", default=5, help="frames in the picture (default: 5)")
+    command.add_argument("--out", metavar="DIR", default="compare", help="output folder (default: compare)")
+    command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
+    command.add_argument("--crop", metavar="NAME", help="pixels that count, as for evaluate")
     add_threads(command)
 
 

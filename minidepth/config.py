@@ -50,6 +50,8 @@ class TrainConfig:
     """How pictures become numbers, see data/input_form.py."""
     model: str = "unet"
     """A network's name, with options where wanted: ``mobilenet:decoder=bilinear``."""
+    weights: str | None = None
+    """A file of weights to begin with, see pretrained/; None begins with random ones."""
     base_channels: int | None = None
     """Channels of the U-Net's first level; every level down doubles them. This and the four below belong to `unet` and
     networks with the same options; None is the network's own value, or for `unet` that of `FIRST_UNET`."""

@@ -72,10 +72,7 @@ def save_samples(path: Path, samples: list[Sample], predictions_m: list[np.ndarr
         show_depth(truth, np.where(sample.valid, sample.depth_m, np.nan), low_m, high_m, heads[1])
         show_depth(prediction, prediction_m, low_m, high_m, heads[2])
         show(error, error_m, ERROR_COLORS, -worst_m, worst_m, heads[3])
-        error.text(
-            0.98, 0.04, f"RMSE {rmse_m:.2f} m", transform=error.transAxes, ha="right", fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
-        )  # fmt: skip
+        add_note(error, f"RMSE {rmse_m:.2f} m")
     add_scale(figure, grid[:, :3], "depth in m", grid[0, 1].images[0])
     add_scale(figure, grid[:, 3:], "error in m", grid[0, 3].images[0], share=0.15, extend="both")
     write(figure, path)
@@ -147,6 +144,12 @@ def show(axes: Axes, values: np.ndarray, colors: str, low: float, high: float, t
     axes.imshow(values, cmap=palette, vmin=low, vmax=high, interpolation="nearest")
     axes.set_title(title, fontsize=9)
     axes.axis("off")
+
+
+def add_note(axes: Axes, text: str) -> None:
+    """A few words in the lower right corner."""
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+    axes.text(0.98, 0.04, text, transform=axes.transAxes, ha="right", fontsize=8, bbox=box)
 
 
 def add_scale(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minidepth.data import Sample
-from minidepth.draw import INVALID_COLOR, new_figure, show, show_image, write
+from minidepth.draw import INVALID_COLOR, add_note, new_figure, show, show_image, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,10 +75,7 @@ def save_map_samples(
         show_map(grid[row, 2], prediction, head[2])
         wrong = np.where(sample.valid, np.abs(np.asarray(prediction, float) - truth) > 0.5, np.nan)
         show(grid[row, 3], wrong, "Reds", 0, 1, head[3])
-        grid[row, 3].text(
-            0.98, 0.04, note, transform=grid[row, 3].transAxes, ha="right", fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
-        )  # fmt: skip
+        add_note(grid[row, 3], note)
     write(figure, path)
 
 

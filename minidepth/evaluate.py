@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from minidepth.data import open_dataset
+from minidepth.data import Sample, open_dataset
 from minidepth.errors import InputError
 from minidepth.metrics import CROPS
 from minidepth.predict import predict_maps
@@ -40,13 +40,10 @@ def evaluate(
         raise InputError(f"--crop {crop}: use {', '.join(CROPS)}")
     model = load_model(run)
     dataset = open_dataset(data, split=split)
-    first = dataset[0]
-    if crop is None:
-        crop = "eigen-bts" if first.valid.shape == NYU_SIZE else "none"
     missing = [name for name in model.task.names if name not in dataset.targets]
     if missing:
         raise InputError(f"--data {data} holds {' and '.join(dataset.targets)}, but {run} predicts {missing[0]}")
-    board = TaskBoard(model.task, model.guesses, crop)
+    board = TaskBoard(model.task, model.guesses, crop or usual_crop(dataset[0]))
     for index in tqdm(range(len(dataset)), "evaluate", leave=False, unit="picture", disable=None):
         sample = dataset[index]
         board.add(predict_maps(model, sample.image, sample.background, tta), sample)
@@ -62,6 +59,11 @@ def evaluate(
         "task": list(model.task.names),
         **(scores[model.task.names[0]] if len(scores) == 1 else scores),
     }
+
+
+def usual_crop(sample: Sample) -> str:
+    """The crop of the NYU protocol for frames of its size, else none."""
+    return "eigen-bts" if sample.valid.shape == NYU_SIZE else "none"
 
 
 def scores_text(result: dict[str, Any]) -> str:

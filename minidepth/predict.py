@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageOps
 
+from minidepth.backend import Array
 from minidepth.data import network_input, resize_image
 from minidepth.data.pictures import opened
 from minidepth.engine import Tensor, no_grad
@@ -56,6 +57,15 @@ def predict_maps(
     Raises:
         InputError: the network takes a background and there is none.
     """
+    maps = model.task.read(network_outputs(model, image, background, tta), (image.shape[0], image.shape[1]))
+    return {name: values[0] for name, values in maps.items()}
+
+
+@no_grad()
+def network_outputs(
+    model: TrainedModel, image: np.ndarray, background: np.ndarray | None = None, tta: bool = False
+) -> list[Array]:
+    """The network's own outputs for a picture, (1, C, h, w) each, at the size that it has; arguments as above."""
     pictures = {"image": image, "background": background}
     inputs = []
     for name in inputs_of(model.network):
@@ -68,8 +78,7 @@ def predict_maps(
     outputs = [output.data for output in model.task.outputs(model.network(*inputs))]  # (1 or 2, C, h, w)
     if tta:
         outputs = [(output[:1] + output[1:, :, :, ::-1]) / 2 for output in outputs]
-    maps = model.task.read(outputs, (image.shape[0], image.shape[1]))
-    return {name: values[0] for name, values in maps.items()}
+    return outputs
 
 
 def predict(

@@ -25,6 +25,7 @@ from minidepth.engine import no_grad
 from minidepth.errors import InputError
 from minidepth.interrupt import StopRequest
 from minidepth.optim import clip_grad_norm_
+from minidepth.pretrained import load_weights
 from minidepth.run_folder import Progress
 from minidepth.schedule import Plateau
 from minidepth.targets import TaskBoard, inputs_of, sample_of
@@ -53,7 +54,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
     parts = build_parts(config)
     config, task, network, batches = parts.config, parts.task, parts.network, parts.batches
     meta = metadata(config, parts)
-    folder, progress = begin(config, parts, meta) if resume is None else go_on(Path(resume), config, parts)
+    folder, progress = begin(config, parts, meta, log) if resume is None else go_on(Path(resume), config, parts)
     log(train_report.headline(config, parts, folder, progress))
 
     drawn_s = time.perf_counter()
@@ -116,16 +117,20 @@ def metadata(config: TrainConfig, parts: Parts) -> dict[str, Any]:
     }
 
 
-def begin(config: TrainConfig, parts: Parts, meta: dict[str, Any]) -> tuple[Path, Progress]:
+def begin(config: TrainConfig, parts: Parts, meta: dict[str, Any], log: Callable[[str], None]) -> tuple[Path, Progress]:
     """Make the run folder and save at once, so that a full disk is noticed before the work and not after.
 
-    The network begins at the constant guess, where that is a matter of its last bias.
+    The network begins at the constant guess, where that is a matter of its last bias, or with the weights given.
     """
     parts.task.start(parts.network, parts.guesses)
+    if config.weights is not None:
+        log(str(load_weights(parts.network, config.weights)))
     folder = run_folder.create(config, parts.dataset.name)
     progress = Progress()
     config.save(folder / "config.json")
     draw.save_image(folder / "example.png", parts.samples[0].image)
+    if parts.samples[0].background is not None and "background" in inputs_of(parts.network):
+        draw.save_image(folder / "example_background.png", parts.samples[0].background)
     save(folder, parts, progress, meta)
     return folder, progress
 
@@ -205,6 +210,7 @@ def draw_pictures(folder: Path, parts: Parts) -> None:
     parts.network.eval()
     maps = predicted(parts, stack(parts.samples, parts.config.input_form))
     for target in parts.task.targets:
-        name = "samples.png" if len(maps) == 1 else f"samples_{target.name}.png"
-        target.draw_samples(folder / name, parts.samples, list(maps[target.name]))
+        target.draw_samples(
+            folder / train_report.samples_name(parts.task, target), parts.samples, list(maps[target.name])
+        )
     draw.save_curves(folder / "curves.png", run_folder.read_log(folder), train_report.curves(parts.task))

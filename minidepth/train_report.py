@@ -10,7 +10,7 @@ from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig, size_text
 from minidepth.data import Loader
 from minidepth.run_folder import BEST, LAST, Progress
-from minidepth.targets import Guesses, Task
+from minidepth.targets import Guesses, Target, Task
 from minidepth.train_parts import Parts
 
 AVERAGES = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
@@ -144,9 +144,17 @@ def farewell(config: TrainConfig, task: Task, folder: Path, progress: Progress) 
     best = f"the best weights, of epoch {progress.best_epoch}"
     if progress.best_error is not None:
         best += f" with a {task.error_text(progress.best_error)}"
+    pictures = [*(samples_name(task, target) for target in task.targets), "curves.png"]
+    background = folder / "example_background.png"
+    words = ("predict", folder, folder / "example.png", *(("--background", background) if background.exists() else ()))
     return (
         f"{done}. {folder / BEST} holds {best}.\n"
-        f"Look at {folder / 'samples.png'} and {folder / 'curves.png'}, then try:\n"
+        f"Look at {' and '.join(str(folder / picture) for picture in pictures)}, then try:\n"
         f"  {command('evaluate', folder, '--data', config.data)}\n"
-        f"  {command('predict', folder, folder / 'example.png')}"
+        f"  {command(*words)}"
     )
+
+
+def samples_name(task: Task, target: Target) -> str:
+    """The file of the drawn samples: ``samples.png``, or one for each target where there are several."""
+    return "samples.png" if len(task.targets) == 1 else f"samples_{target.name}.png"

@@ -42,7 +42,7 @@ from minidepth.nn import (
 from minidepth.nn.init import Rng
 
 _CHOICES = {
-    "padding": ("same", "valid"),
+    "padding": ("same", "valid", "mirror"),
     "up": ("transposed", "bilinear", "nearest", "nearest-2x2"),
     "norm": (None, "batch"),
     "activation": ("relu", "leaky_relu"),
@@ -59,6 +59,8 @@ class UNet(Module):
         depth: how often height and width are halved.
         padding: ``"same"`` keeps the size; H and W must be multiples of ``2**depth``. ``"valid"`` is the paper's: no
             padding, the skip connections are cropped, and for depth 4 the output is 184 pixels smaller than the input.
+            ``"mirror"`` is the same in a frame of the mirrored picture as wide as what is lost, so that the size stays:
+            how the paper labels pictures up to their edge.
         up: ``"transposed"`` is the paper's 2x2 up-convolution. ``"bilinear"`` and ``"nearest"`` are a 1x1 convolution,
             which halves the channels, and then a fixed enlargement. ``"nearest-2x2"`` enlarges and then convolves
             2x2: as many parameters as the paper's, but neighbours share their filters.
@@ -96,7 +98,8 @@ class UNet(Module):
 
         widths = [base_channels * 2**level for level in range(depth + 1)]
         self.in_channels, self.out_channels, self.padding, self.depth = in_channels, out_channels, padding, depth
-        self.multiple, self.recompute = 2**depth, recompute
+        self.multiple, self.recompute = 2**depth if padding == "same" else 1, recompute
+        self.margin = 6 * 2**depth - 4 if padding == "mirror" else 0  # what is lost on each side: 92 for depth 4
         self.down = ModuleList(double_conv(n_in, n) for n_in, n in zip([in_channels, *widths], widths[:-1]))
         self.pool = MaxPool2d(2)
         self.bottom = double_conv(widths[-2], widths[-1])
@@ -107,6 +110,8 @@ class UNet(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check_input(x)
+        if self.margin:
+            x = ops.pad(x, (self.margin,) * 4, mode="reflect")
         skips = []
         for down in self.down:
             x = self.run(down, x)
@@ -132,7 +137,7 @@ class UNet(Module):
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise InputError(f"UNet: the input has shape {x.shape}; it must be (N, {self.in_channels}, H, W)")
         height, width = x.shape[2:]
-        m = self.multiple
+        m = 2**self.depth
         if self.padding == "same" and (height % m or width % m or not height * width):
             raise InputError(
                 f"UNet: a picture of {height}x{width} (height x width) does not fit; both must be multiples of {m}, "
@@ -145,6 +150,13 @@ class UNet(Module):
             raise InputError(
                 f"UNet: a picture of {height}x{width} (height x width) does not fit without padding; both must be "
                 f"a multiple of {m} less 4 and at least {12 * m - 4}, such as {fits[0]}x{fits[1]}"
+            )
+        # With a mirrored frame that is the size with the frame; and the mirror image needs more pixels than the frame.
+        if self.padding == "mirror" and any((size - 4) % m or size <= self.margin for size in (height, width)):
+            fits = [max(self.margin // m + 1, round((size - 4) / m)) * m + 4 for size in (height, width)]
+            raise InputError(
+                f"UNet: a picture of {height}x{width} (height x width) does not fit in a mirrored frame of "
+                f"{self.margin} pixels; both must be a multiple of {m} plus 4 and above {self.margin}, such as {fits[0]}x{fits[1]}"
             )
 
 

@@ -169,7 +169,7 @@ def test_wrong_input_shape(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     "options, text",
     [
-        ({"padding": "full"}, "padding is 'full'; use 'same' or 'valid'"),
+        ({"padding": "full"}, "padding is 'full'; use 'same' or 'valid' or 'mirror'"),
         ({"up": "cubic"}, "up is 'cubic'; use 'transposed' or 'bilinear' or 'nearest'"),
         ({"norm": "layer"}, "norm is 'layer'; use None or 'batch'"),
         ({"activation": "gelu"}, "activation is 'gelu'"),
@@ -221,3 +221,21 @@ def test_recompute_runs_every_level_twice_but_the_last() -> None:
     assert {name: runs.count(name) for name in convolutions} == {
         name: 1 if name in once else 2 for name in convolutions
     }
+
+
+@pytest.mark.parametrize("depth, margin, size", [(1, 8, (10, 14)), (2, 20, (24, 32))])
+def test_mirrored_frame_is_the_valid_network_on_a_mirrored_picture(depth, margin, size):
+    mirror, valid = (UNet(base_channels=2, depth=depth, padding=padding, rng=0) for padding in ("mirror", "valid"))
+    x = np.random.default_rng(0).standard_normal((2, 3, *size)).astype(np.float32)
+    framed = np.pad(x, ((0, 0), (0, 0), (margin, margin), (margin, margin)), mode="reflect")
+    y = mirror(Tensor(x)).data
+    assert y.shape == (2, 1, *size)
+    np.testing.assert_array_equal(y, valid(Tensor(framed)).data)
+
+
+@pytest.mark.parametrize("size, fits", [((388, 380), "388x388"), ((64, 64), "100x100")])
+def test_a_picture_that_does_not_fit_in_its_mirrored_frame(size, fits):
+    with pytest.raises(
+        InputError, match=rf"{size[0]}x{size[1]}.*mirrored frame of 92 pixels.*16 plus 4.*such as {fits}"
+    ):
+        UNet(base_channels=1, padding="mirror", rng=0)(Tensor(np.zeros((1, 3, *size), np.float32)))

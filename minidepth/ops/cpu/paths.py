@@ -27,6 +27,8 @@ MANY_PIXELS = 1000
 """Pixels of a batch from which on `winograd` wins back its transform of the kernel as well."""
 LONG_ROW = 60
 """Pixels in a row from which on the products of `row_gemm`, one for each row, are large enough."""
+SHORT_ROW = 24
+"""Pixels in a row below which those products are too small where there are many channels."""
 LARGE_WEIGHT = 1 << 18
 """Numbers of a weight that no longer fits a core's cache, where it has to be packed anew for each of those products."""
 
@@ -62,6 +64,7 @@ def choose(
     if winograd in paths and channels >= MANY_CHANNELS and pixels >= MANY_PIXELS:
         return winograd
     large_weight = math.prod(weight_shape) > LARGE_WEIGHT
-    if row_gemm in paths and (x_shape[3] >= LONG_ROW or not large_weight):
+    tiny_products = x_shape[3] < SHORT_ROW and channels >= MANY_CHANNELS
+    if row_gemm in paths and (x_shape[3] >= LONG_ROW or not (large_weight or tiny_products)):
         return row_gemm
     return tile_gemm

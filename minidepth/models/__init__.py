@@ -64,7 +64,9 @@ MODELS: dict[str, Entry] = {
         "any map from a picture: the network to learn",
         variants=(
             Variant("padding=valid,in_channels=1,out_channels=2", "cells, as in the paper", "P0", (572, 572)),
-            Variant("norm=batch,up=bilinear,activation=leaky_relu,base_channels=8", "rooms in two minutes: the default"),
+            Variant(
+                "norm=batch,up=bilinear,activation=leaky_relu,base_channels=8", "rooms in two minutes: the default"
+            ),
         ),
     ),
     "pets_unet": Entry(

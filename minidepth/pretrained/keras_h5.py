@@ -40,6 +40,7 @@ def read(file: str | os.PathLike[str] | io.BytesIO) -> tuple[dict[str, np.ndarra
     """
     import h5py
 
+    hdf5.check_heaps(file)
     try:
         with h5py.File(file, "r") as root:
             return _read(root)

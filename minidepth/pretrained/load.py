@@ -11,7 +11,7 @@ import numpy as np
 from minidepth.backend import Array
 from minidepth.errors import CheckpointError
 from minidepth.nn import Module
-from minidepth.pretrained.origins import is_aside, origin_of, without_module
+from minidepth.pretrained.origins import COUNTER, is_aside, origin_of, without_module
 from minidepth.pretrained.read import open_weights
 from minidepth.pretrained.refused import shown
 
@@ -37,7 +37,7 @@ class Report:
     ignored: tuple[str, ...]
     """Names in the file that are not needed: the classifier, counters, what was saved beside the weights."""
     missing: tuple[str, ...]
-    """Names in the network that the file does not have; they keep their values: the decoder, counters."""
+    """Names in the network that the file does not have; they keep their values: the decoder."""
     notes: tuple[str, ...]
     """What to know before using these weights; a line each."""
 
@@ -74,7 +74,7 @@ def load_weights(network: Module, path: str | os.PathLike[str]) -> Report:
         required = {name for name in own if name.startswith(prefix)}
         aside = [name for name, short in plain.items() if is_aside(short, origin)]
         source = {prefix + origin.rename(short): name for name, short in plain.items() if name not in aside}
-    required -= {name for name in own if name.endswith("num_batches_tracked")}
+    required = {name for name in required if not name.endswith(COUNTER)}
     arrays = {ours: file.arrays[name] for ours, name in source.items()}
     _check_fit(network, file.path, "" if origin is None else title, own, required, arrays)
     network.load_state_dict(arrays, strict=False)
@@ -85,7 +85,7 @@ def load_weights(network: Module, path: str | os.PathLike[str]) -> Report:
         input="" if origin is None else origin.input,
         used={ours: source[ours] for ours in own if ours in source},
         ignored=(*aside, *file.aside),
-        missing=tuple(name for name in own if name not in source),
+        missing=tuple(name for name in own if name not in source and not name.endswith(COUNTER)),
         notes=() if origin is None else (origin.note,),
     )
 

@@ -20,6 +20,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+COUNTER = "num_batches_tracked"
+
 
 class Origin(NamedTuple):
     """One publisher's way to name the weights of an encoder."""
@@ -109,4 +111,4 @@ def without_module(names: list[str]) -> dict[str, str]:
 
 def is_aside(name: str, origin: Origin) -> bool:
     """Whether `name` belongs to the classifier or is a counter."""
-    return name.startswith(origin.aside) or name.endswith("num_batches_tracked")
+    return name.startswith(origin.aside) or name.endswith(COUNTER)

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from minidepth.pretrained import tensors
 from minidepth.pretrained.refused import HOW_TO_SAVE, RefusedError, shown
 
-LONGEST = 2**21
-"""Bytes of one pickle; that of ResNet-50 has 40,000. Each of them makes an object of at most some 100 bytes."""
+LONGEST = 2**20
+"""Bytes of one pickle; that of DenseNet-169 has 133,000. Each of them makes an object of at most some 100 bytes."""
 
 
 class Global(NamedTuple):
@@ -72,13 +72,27 @@ def run(file: io.BytesIO) -> Any:
             name = "that does not exist" if instruction is None else instruction.name
             raise RefusedError(f"its pickle has an instruction {name} at byte {file.tell() - 1}; no weights need that")
         try:
-            argument = instruction.arg.reader(file) if instruction.arg else None
+            argument = _argument(instruction, file)
         except ValueError as error:
             raise RefusedError(f"its pickle is damaged ({shown(str(error))})") from None
         if instruction.name == "STOP":
             return machine.pop()
         machine.step(instruction.name, argument)
     raise RefusedError(f"its pickle is longer than {LONGEST} bytes, so these are not weights alone")
+
+
+def _argument(instruction: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:
+    """What stands behind an instruction's byte."""
+    if instruction.name == "GLOBAL":  # two lines; pickletools would look for backslashes in them and warn of some
+        return tuple(_line(file) for _ in ("module", "name"))
+    return instruction.arg.reader(file) if instruction.arg else None
+
+
+def _line(file: io.BytesIO) -> str:
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        raise ValueError("a line without an end")
+    return line[:-1].decode("utf-8")
 
 
 def find_class(module: Any, name: Any) -> Global:
@@ -161,7 +175,7 @@ class _Machine:
     def empty_list(self, _: Any) -> None:
         self.stack.append([])
 
-    def tuple(self, _: Any) -> None:
+    def tuple_to_mark(self, _: Any) -> None:
         self.stack.append(tuple(self.pop_to_mark()))
 
     def tuple1(self, _: Any) -> None:
@@ -203,9 +217,8 @@ class _Machine:
         for key, value in zip(items[::2], items[1::2]):
             _set(target, key, value)
 
-    def global_name(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")
-        self.stack.append(find_class(module, name))
+    def global_name(self, argument: tuple[str, str]) -> None:
+        self.stack.append(find_class(*argument))
 
     def stack_global(self, _: Any) -> None:
         name, module = self.pop(), self.pop()
@@ -230,7 +243,7 @@ _DO = {
     "MARK": _Machine.mark,
     "EMPTY_DICT": _Machine.empty_dict,
     "EMPTY_LIST": _Machine.empty_list,
-    "TUPLE": _Machine.tuple,
+    "TUPLE": _Machine.tuple_to_mark,
     "TUPLE1": _Machine.tuple1,
     "TUPLE2": _Machine.tuple2,
     "TUPLE3": _Machine.tuple3,

@@ -194,6 +194,8 @@ WHOLE = [
     (tf.Global("torch.storage", "UntypedStorage"), "it asks for torch.storage.UntypedStorage"),
     (tf.Global("collections", "defaultdict"), "it asks for collections.defaultdict"),
     (tf.Persistent(("module", "x", "file.py", "source")), "it is a whole model and not its weights"),
+    (tf.Global("torch\\h", "\\x46loatStorage"), "it asks for torch\\h.\\x46loatStorage"),
+    (tf.Global("torch FloatStorage", ""), "it asks for torch FloatStorage."),
     (tf.Global("\x1b[2J", "x" * 300), "it asks for ?[2J.xxx"),
 ]
 
@@ -347,7 +349,7 @@ ODD = [
     (tf.Raw(b"K\x01((Q"), "the stack is empty"),
     (tf.Raw(b"h\x07"), "nothing was put in place 7"),
     (tf.Raw(b"\xff"), "its pickle has an instruction that does not exist at byte 2"),
-    (tf.Raw(b"cos"), "its pickle is damaged (no newline found"),
+    (tf.Raw(b"cos"), "its pickle is damaged (a line without an end"),
     (tf.Raw(b"X\x02\x00\x00\x00\xff\xff"), "its pickle is damaged ('utf-8' codec"),
 ]
 

@@ -39,7 +39,7 @@ from minidepth.engine import Tensor
 from minidepth.errors import InputError
 from minidepth.nn import Module
 from minidepth.optim import Optimizer, clip_grad_norm_
-from minidepth.train_parts import build_parts
+from minidepth.train_parts import build_parts, first_weights
 
 SMOOTH_STEPS = 8.0
 """Width (standard deviation) of the Gaussian that smooths the curve, in steps of a hundred. Batches differ so much that
@@ -139,7 +139,7 @@ def lr_find(config: TrainConfig, steps: int = 100, log: Callable[[str], None] = 
     from tqdm import tqdm  # imported here so that `import minidepth` stays quick
 
     parts = build_parts(config)
-    parts.task.start(parts.network, parts.guesses)
+    first_weights(parts, log)
 
     def batch_loss(batch: Batch) -> Tensor:
         return parts.task.loss(parts.loss, parts.task.run(parts.network, batch), batch)

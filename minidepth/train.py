@@ -25,11 +25,10 @@ from minidepth.engine import no_grad
 from minidepth.errors import InputError
 from minidepth.interrupt import StopRequest
 from minidepth.optim import clip_grad_norm_
-from minidepth.pretrained import load_weights
 from minidepth.run_folder import Progress
 from minidepth.schedule import Plateau
 from minidepth.targets import TaskBoard, inputs_of, sample_of
-from minidepth.train_parts import Parts, build_parts
+from minidepth.train_parts import Parts, build_parts, first_weights
 from minidepth.train_plan import group_of, is_enough
 
 DRAW_EVERY_S = 30
@@ -118,13 +117,8 @@ def metadata(config: TrainConfig, parts: Parts) -> dict[str, Any]:
 
 
 def begin(config: TrainConfig, parts: Parts, meta: dict[str, Any], log: Callable[[str], None]) -> tuple[Path, Progress]:
-    """Make the run folder and save at once, so that a full disk is noticed before the work and not after.
-
-    The network begins at the constant guess, where that is a matter of its last bias, or with the weights given.
-    """
-    parts.task.start(parts.network, parts.guesses)
-    if config.weights is not None:
-        log(str(load_weights(parts.network, config.weights)))
+    """Make the run folder and save at once, so that a full disk is noticed before the work and not after."""
+    first_weights(parts, log)
     folder = run_folder.create(config, parts.dataset.name)
     progress = Progress()
     config.save(folder / "config.json")

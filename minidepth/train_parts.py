@@ -16,6 +16,7 @@ from minidepth.data.input_form import check_form
 from minidepth.errors import InputError
 from minidepth.nn import Module
 from minidepth.nn.init import empty_weights
+from minidepth.pretrained import load_weights
 from minidepth.train_plan import Size, parse_sizes, size_of_epoch, steps_of_epoch
 
 GUESS_FRAMES = 300
@@ -107,6 +108,17 @@ def build_parts(config: TrainConfig) -> Parts:
         dataset=dataset,
         guesses=task.guesses(guessed),
     )
+
+
+def first_weights(parts: Parts, log: Callable[[str], None]) -> None:
+    """Let the network begin at the constant guess, where that is a matter of its last bias, or with the weights given.
+
+    Raises:
+        InputError: the file of weights cannot be used.
+    """
+    parts.task.start(parts.network, parts.guesses)
+    if parts.config.weights is not None:
+        log(str(load_weights(parts.network, parts.config.weights)))
 
 
 def resolve(config: TrainConfig, dataset: Dataset) -> TrainConfig:

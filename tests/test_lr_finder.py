@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from run_helpers import SMALL_OPTIONS, small_config, tiny_data
 
-from minidepth import Tensor, cli, lr_finder, nn, ops, optim
+from minidepth import Tensor, checkpoint, cli, lr_finder, models, nn, ops, optim
 from minidepth.errors import InputError
 from minidepth.lr_finder import find_lr
 from minidepth.nn import Module, Parameter
@@ -213,6 +213,23 @@ def test_the_command_finds_what_the_function_finds(data, tmp_path, capsys) -> No
     curve = find_lr(parts.network, parts.optimizer, loss_of, epochs, steps=30, clip_norm=3.0)
     assert f"{len(curve.losses)} steps of 4, sgd, rates from 1e-06 to" in said
     assert f"is lowest at {curve.lowest:.1e}" in said and said.endswith(f"\n  --lr {curve.suggestion:g}\n")
+
+
+def test_the_command_begins_where_training_would(data, tmp_path, monkeypatch, capsys) -> None:
+    """With the weights that --weights names, as `train` does."""
+    monkeypatch.setattr("minidepth.lr_finder.save_picture", lambda path, curve: None)
+    network = models.build("unet", base_channels=2, norm="batch", activation="leaky_relu", up="bilinear", rng=9)
+    checkpoint.save(tmp_path / "weights.safetensors", network.state_dict(), {})
+    seen = []
+    monkeypatch.setattr("minidepth.lr_finder.find_lr", lambda network, *_, **__: seen.append(network) or CURVE)
+    words = ["lr-find", "--data", data, *SMALL_OPTIONS, "--weights", str(tmp_path / "weights.safetensors")]
+    assert cli.main([*words, "--out", str(tmp_path / "found")]) == 0
+    assert "weights from" in capsys.readouterr().out
+    for name, array in seen[0].state_dict().items():
+        np.testing.assert_array_equal(array, network.state_dict()[name])
+
+
+CURVE = lr_finder.read_curve(np.array([0.1, 1.0]), np.array([2.0, 1.0]), 1.0)
 
 
 def test_the_command_leaves_nothing_where_nothing_is_found(data, tmp_path, capsys) -> None:

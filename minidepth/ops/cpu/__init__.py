@@ -11,6 +11,7 @@ Ways to compute a convolution, and `paths`, the rule that picks one for a layer:
     row_winograd    the same with half of the multiplications: some 32 to 64 channels
     winograd        a quarter of the multiplications, for more work around them: many channels
     depthwise       every channel by itself: several output rows at once, as a product with a banded matrix
+    spread_gemm     the products first, then each tap's share to its place: few outputs of many inputs
     tile_gemm       im2col in tiles: strides, dilations, groups, few pixels with many channels
 
 `minidepth bench conv` shows them side by side. Others: `double_size` and `repeat_2x2`

@@ -11,10 +11,14 @@ from __future__ import annotations
 import math
 from types import ModuleType
 
-from minidepth.ops.cpu import depthwise, patch_gemm, pointwise, row_gemm, row_winograd, tile_gemm, winograd
+from minidepth.ops.cpu import depthwise, patch_gemm, pointwise, row_gemm, row_winograd, spread_gemm, tile_gemm, winograd
 
 Pair = tuple[int, int]
 
+FEW_OUTPUTS = 4
+SOME_INPUTS = 16
+SOME_PIXELS = 200
+"""From so many inputs for each output on, and pixels of a picture, `spread_gemm` adds up less than others copy."""
 SOME_CHANNELS = 32 * 32
 """Input times output channels from which on `row_winograd`, with half the products, wins back its transforms."""
 MANY_CHANNELS = 64 * 64
@@ -44,6 +48,7 @@ def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: P
         row_gemm: every_pixel and padding[0] < kernel[0] and padding[1] < kernel[1],
         row_winograd: every_pixel and kernel[0] == 3 and padding[0] < 3 and padding[1] < kernel[1],
         winograd: every_pixel and padding == (1, 1) and kernel == (3, 3),
+        spread_gemm: stride == (1, 1) and groups == 1 and _within(padding, kernel, dilation),
         tile_gemm: True,
     }
     return [path for path in can if can[path]]
@@ -57,6 +62,9 @@ def choose(
     for path in (depthwise, pointwise, patch_gemm):
         if path in paths:
             return path
+    few_outputs = weight_shape[1] >= max(FEW_OUTPUTS * weight_shape[0], SOME_INPUTS)
+    if spread_gemm in paths and few_outputs and x_shape[2] * x_shape[3] >= SOME_PIXELS:
+        return spread_gemm
     channels, pixels = weight_shape[0] * weight_shape[1], x_shape[0] * x_shape[2] * x_shape[3]
     cached = x_shape[1] * x_shape[3] <= CACHED_ROW
     if row_winograd in paths and SOME_CHANNELS <= channels < MORE_CHANNELS and x_shape[3] >= LONG_ROW and cached:
@@ -68,3 +76,8 @@ def choose(
     if row_gemm in paths and (x_shape[3] >= LONG_ROW or not (large_weight or tiny_products)):
         return row_gemm
     return tile_gemm
+
+
+def _within(padding: Pair, kernel: tuple[int, ...], dilation: Pair) -> bool:
+    """Whether every window of the padded picture reaches into the picture."""
+    return all(p <= d * (k - 1) for p, k, d in zip(padding, kernel, dilation))

@@ -60,7 +60,7 @@ def forward(
 
     def tile(index: int) -> None:
         pictures, rows = tiles[index]
-        patches = _patches(x[pictures], rows, size[1], kernel, stride, padding, dilation)
+        patches = lay_patches(x[pictures], rows, size[1], kernel, stride, padding, dilation)
         patches = patches.reshape(groups, kernels.shape[2], -1)  # (G, K, pixels)
         result = y[pictures, :, rows]
         multiply_into(result, kernels, patches)
@@ -122,7 +122,7 @@ def grad_weight(
     def tile(index: int) -> None:
         pixels, block = divmod(index, len(blocks))
         (pictures, lines), (part, of_group, within) = tiles[pixels], blocks[block]
-        patches = _patches(x[pictures, part], lines, columns, tuple(kernel), stride, padding, dilation)
+        patches = lay_patches(x[pictures, part], lines, columns, tuple(kernel), stride, padding, dilation)
         grads = pixel_matrix(grad[pictures, :, lines], "grads").reshape(groups, out // groups, -1)[of_group]
         taps = slice(within.start * math.prod(kernel), within.stop * math.prod(kernel))
         patches = patches.reshape(len(grads), -1, grads.shape[2])  # (g, taps, pixels)
@@ -132,7 +132,7 @@ def grad_weight(
     return (parts[0] if len(parts) == 1 else parts.sum(axis=0)).reshape(weight_shape)
 
 
-def _patches(
+def lay_patches(
     x: Array, rows: slice, columns: int, kernel: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
 ) -> Array:
     """The patches (C, I, J, n, rows, S) that the kernel meets in x (n, C, H, W) at some output rows."""

@@ -17,12 +17,13 @@ from minidepth.ops.cpu import (
     pointwise,
     row_gemm,
     row_winograd,
+    spread_gemm,
     threads,
     tile_gemm,
     winograd,
 )
 
-PATHS = [depthwise, row_gemm, pointwise, patch_gemm, tile_gemm, row_winograd, winograd]
+PATHS = [depthwise, row_gemm, pointwise, patch_gemm, tile_gemm, row_winograd, spread_gemm, winograd]
 ROUNDING = {row_winograd: 2, winograd: 5}
 """How much more than a plain sum the transforms round; 1 where there are none."""
 BACKWARD = " of backward"
@@ -35,6 +36,7 @@ SMALL_TILES = {  # so that small pictures are cut too
     pointwise: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8},
     patch_gemm: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8},
     row_gemm: {"BUFFER_BYTES": 1, "MOST_ROWS": 4},
+    spread_gemm: {"BUFFER_BYTES": 2000, "LEAST_PIXELS": 8, "WEIGHT_PIXELS": 12},
     tile_gemm: {
         "BUFFER_BYTES": 2000,
         "LEAST_PIXELS": 8,
@@ -112,6 +114,11 @@ LARGE = {  # several tiles of the usual size
         Layer((2, 3, 67, 41), (8, 3, 3, 3)),
         Layer((1, 40, 70, 90), (24, 40, 3, 3)),
         Layer((3, 16, 33, 20), (16, 16, 3, 5), padding=(0, 2)),
+    ],
+    spread_gemm: [
+        Layer((2, 130, 61, 80), (4, 130, 5, 5), padding=(2, 2)),
+        Layer((3, 200, 31, 40), (1, 200, 3, 3)),
+        Layer((1, 90, 70, 90), (12, 90, 3, 2), padding=(2, 0), dilation=(2, 3)),
     ],
     tile_gemm: [
         Layer((1, 40, 70, 90), (24, 40, 3, 3)),
@@ -275,6 +282,24 @@ def test_the_parts_of_a_large_weight_gradient_stay_small(monkeypatch):
 def test_the_rule_picks_a_path_that_can(seed):
     layer = random_layer(PATHS[seed % len(PATHS)], np.random.default_rng(seed))
     assert paths.choose(*layer) in paths.able(*layer[1:])
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "expected"),
+    [
+        ((1, 2048, 114, 152), (16, 2048, 5, 5), spread_gemm),  # few outputs of many inputs
+        ((1, 128, 32, 40), (32, 128, 3, 3), spread_gemm),
+        ((8, 128, 4, 5), (32, 128, 3, 3), tile_gemm),  # im2col of so few pixels costs nothing
+        ((1, 12, 64, 80), (3, 12, 3, 3), row_gemm),
+        ((1, 128, 16, 16), (128, 128, 3, 3), tile_gemm),  # short rows
+        ((1, 16, 16, 16), (16, 16, 3, 3), row_gemm),
+        ((1, 128, 32, 40), (128, 128, 3, 3), winograd),
+    ],
+    ids=str,
+)
+def test_what_the_rule_picks(x_shape, weight_shape, expected):
+    size = weight_shape[2] // 2
+    assert paths.choose(x_shape, weight_shape, (1, 1), (size, size), (1, 1), 1) is expected
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from minidepth.data import network_input, resize_image
 from minidepth.data.pictures import opened
 from minidepth.engine import Tensor, no_grad
 from minidepth.errors import DataError, InputError
+from minidepth.inference import fold_batch_norm
 from minidepth.run_folder import TrainedModel, load_model
 from minidepth.targets import inputs_of
 
@@ -107,6 +108,7 @@ def predict(
     """
     pictures = find_pictures(paths)
     model = load_model(run)
+    model = model._replace(network=fold_batch_norm(model.network, model.config.size))
     folder = Path(out) if out is not None else model.path.parent / "predictions"
     try:
         folder.mkdir(parents=True, exist_ok=True)

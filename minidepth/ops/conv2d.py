@@ -28,7 +28,9 @@ import numpy as np
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
-from minidepth.ops.cpu.paths import choose
+from minidepth.ops.cpu.elementwise import elementwise
+from minidepth.ops.cpu.finish import Limits
+from minidepth.ops.cpu.paths import LIMITING, choose
 from minidepth.ops.cpu.threads import run_slices
 
 Pair = tuple[int, int]
@@ -82,11 +84,23 @@ def conv2d(
 
 @kernel
 def forward(
-    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    limits: Limits | None = None,
 ) -> Array:
-    """weight times patches, plus bias."""
+    """weight times patches, plus bias; cut to `limits` where there are any, as in inference.py."""
     path = choose(x.shape, weight.shape, stride, padding, dilation, groups)
-    return path.forward(x, weight, bias, stride, padding, dilation, groups)
+    if limits is None:
+        return path.forward(x, weight, bias, stride, padding, dilation, groups)
+    if path in LIMITING:
+        return path.forward(x, weight, bias, stride, padding, dilation, groups, limits)
+    y = path.forward(x, weight, bias, stride, padding, dilation, groups)
+    return elementwise(lambda y, out: np.clip(y, *limits, out=out), y, out=y)
 
 
 @kernel

@@ -36,6 +36,9 @@ SHORT_ROW = 24
 LARGE_WEIGHT = 1 << 18
 """Numbers of a weight that no longer fits a core's cache, where it has to be packed anew for each of those products."""
 
+LIMITING = (depthwise, pointwise, row_gemm, tile_gemm)
+"""Those whose ``forward`` takes `limits` as well, see finish.py."""
+
 
 def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> list[ModuleType]:
     """The modules that can convolve with weight (O, C/groups, I, J); `tile_gemm` always can."""

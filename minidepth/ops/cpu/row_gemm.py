@@ -23,6 +23,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minidepth.backend import Array
 from minidepth.ops.cpu import pool
+from minidepth.ops.cpu.finish import Limits, finish
 from minidepth.ops.cpu.threads import run_tiles, scratch
 
 Pair = tuple[int, int]
@@ -37,7 +38,14 @@ FEWEST_COLUMNS = 64
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    limits: Limits | None = None,
 ) -> Array:
     """x (N, C, H, W), weight (O, C, I, J) -> y (N, O, R, S)."""
     (n, channels, height, width), (out, _, i_size, j_size) = x.shape, weight.shape
@@ -52,8 +60,7 @@ def forward(
         fill_shifted(buffer.transpose(2, 1, 0, 3), x[picture], first - padding[0], padding[1])
         result = y[picture, :, first:last]  # (O, rows, S)
         _multiply(kernels, _patches(buffer, i_size), result)
-        if bias is not None:
-            result += bias[:, None, None]
+        finish(result, bias, limits)
 
     run_tiles(tile, len(tiles))
     return y

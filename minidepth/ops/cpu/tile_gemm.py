@@ -29,6 +29,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from minidepth.backend import Array
 from minidepth.ops.cpu import pool
+from minidepth.ops.cpu.finish import Limits, finish
 from minidepth.ops.cpu.threads import run_slices, run_tiles, scratch
 from minidepth.ops.cpu.tiles import ChannelBlocks, PixelTiles, multiply, multiply_into, output_size, pixel_matrix
 
@@ -48,7 +49,14 @@ FLIPPED_ROWS = 32
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    limits: Limits | None = None,
 ) -> Array:
     """x (N, C, H, W), weight (O, C/G, I, J) -> y (N, O, R, S)."""
     out, kernel = len(weight), weight.shape[2:]
@@ -64,8 +72,7 @@ def forward(
         patches = patches.reshape(groups, kernels.shape[2], -1)  # (G, K, pixels)
         result = y[pictures, :, rows]
         multiply_into(result, kernels, patches)
-        if bias is not None:
-            result += bias[:, None, None]
+        finish(result, bias, limits)
 
     run_tiles(tile, len(tiles))
     return y

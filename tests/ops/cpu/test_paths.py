@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import reference
 
+from minidepth.ops.conv2d import forward as conv2d_forward
 from minidepth.ops.conv2d import output_size, plain_forward, plain_grad_weight, plain_grad_x
 from minidepth.ops.cpu import (
     depthwise,
@@ -33,7 +35,7 @@ SMALL_TILES = {  # so that small pictures are cut too
     depthwise: {"BUFFER_BYTES": 500, "ROWS": 3},
     row_winograd: {"BUFFER_BYTES": 1},
     winograd: {"STRIP_BYTES": 1, "FEWEST_TILES": 2, "CHUNK_BYTES": 1, "BLOCK_BYTES": 1},
-    pointwise: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8},
+    pointwise: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8, "TILE_PRODUCT": 20},
     patch_gemm: {"TILE_ELEMENTS": 50, "LEAST_PIXELS": 8},
     row_gemm: {"BUFFER_BYTES": 1, "MOST_ROWS": 4},
     spread_gemm: {"BUFFER_BYTES": 2000, "LEAST_PIXELS": 8, "WEIGHT_PIXELS": 12},
@@ -99,12 +101,14 @@ LARGE = {  # several tiles of the usual size
         Layer((2, 40, 60, 81), (40, 1, 5, 3), (2, 3), (2, 0), groups=40),
         Layer((3, 70, 14, 15), (70, 1, 5, 5), padding=(2, 2), groups=70),
         Layer((1, 24, 50, 90), (24, 1, 3, 3), padding=(2, 3), dilation=(2, 3), groups=24),
+        Layer((1, 6, 130, 500), (6, 1, 5, 5), padding=(2, 2), groups=6),  # a channel in several tiles
     ],
     row_winograd: [Layer((2, 33, 70, 90), (24, 33, 3, 3)), Layer((1, 16, 33, 20), (16, 16, 3, 5), padding=(0, 2))],
     winograd: [Layer((2, 33, 70, 90), (24, 33, 3, 3)), Layer((3, 60, 21, 15), (70, 60, 3, 3))],
     pointwise: [
         Layer((2, 16, 120, 161), (1, 16, 1, 1), padding=(0, 0)),
         Layer((5, 300, 11, 12), (70, 300, 1, 1), padding=(0, 0)),
+        Layer((1, 400, 14, 15), (333, 400, 1, 1), padding=(0, 0)),  # output channels in two parts
     ],
     patch_gemm: [
         Layer((2, 16, 121, 160), (32, 16, 2, 2), (2, 2), (0, 0)),
@@ -209,6 +213,24 @@ def test_grad_x_adds_the_bias_of_a_transposed_convolution(path, small_tiles, see
     without = path.grad_x(grad, weight, x.shape, *layer[2:])
     result = path.grad_x(grad, weight, x.shape, *layer[2:], bias)
     np.testing.assert_allclose(result, without + bias[:, None, None], rtol=0, atol=1e-12 * (1 + np.abs(without).max()))
+
+
+@pytest.mark.parametrize("path", paths.LIMITING, ids=name_of)
+@pytest.mark.parametrize("limits", [(0.0, 0.7), (-0.2, math.inf)])
+def test_limits_cut_what_comes_out(path, limits):
+    for layer in LARGE[path]:
+        x, weight, bias, _ = layer.arrays(np.float32)
+        expected = np.minimum(np.maximum(path.forward(x, weight, bias, *layer[2:]), limits[0]), limits[1])
+        np.testing.assert_array_equal(path.forward(x, weight, bias, *layer[2:], limits), expected)
+
+
+@pytest.mark.parametrize("layer", [layers[0] for layers in LARGE.values()], ids=name_of)
+def test_limits_are_those_of_a_way_that_does_not_know_them_too(layer, monkeypatch):
+    for path in paths.able(layer.weight_shape, *layer[2:]):
+        monkeypatch.setattr(import_module("minidepth.ops.conv2d"), "choose", lambda *shapes, path=path: path)
+        x, weight, bias, _ = layer.arrays()
+        expected = np.clip(plain_forward(x, weight, bias, *layer[2:]), 0, 0.7)
+        np.testing.assert_allclose(conv2d_forward(x, weight, bias, *layer[2:], (0, 0.7)), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize(("path", "layer"), ALL_LARGE, ids=name_of)

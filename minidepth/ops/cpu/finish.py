@@ -1,0 +1,18 @@
+"""What is left to do with a tile of results while it is in the cache: add the bias, cut off what is too large."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidepth.backend import Array
+
+Limits = tuple[float, float]
+"""The least and the most that comes out; (0, infinity) is a ReLU."""
+
+
+def finish(y: Array, bias: Array | None, limits: Limits | None) -> None:
+    """y (..., O, rows, S) = y + bias (O,), cut to `limits`, in place; None leaves it out."""
+    if bias is not None:
+        y += bias[:, None, None]
+    if limits is not None:
+        np.clip(y, *limits, out=y)

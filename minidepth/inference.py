@@ -119,7 +119,7 @@ class _Graph:
         return user if type(user) in kinds else None
 
     def repeated_before_1x1(self) -> Iterator[tuple[nn.Upsample, nn.Conv2d]]:
-        """Enlargements that repeat pixels, and the 1x1 convolution, to no more channels, that alone uses their result."""
+        """Enlargements that repeat pixels, each with the 1x1 convolution to no more channels that alone uses it."""
         for enlarge in self.used_once(nn.Upsample):
             conv = self.only_user(enlarge, nn.Conv2d) if enlarge.mode == "nearest" else None
             if conv is None or self.uses[conv] > 1 or conv.out_channels > conv.in_channels:

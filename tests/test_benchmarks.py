@@ -40,7 +40,7 @@ def rows():
     }
 
 
-@pytest.mark.parametrize("name", ["step", "conv", "ops", "scaling", "nyu", "systems"])
+@pytest.mark.parametrize("name", ["step", "conv", "ops", "scaling", "latency", "nyu", "systems"])
 def test_each_program_has_its_place_in_the_results(name):
     text = (BENCHMARKS / "RESULTS.md").read_text(encoding="utf-8")
     assert text.count(f"<!-- {name} -->\n") == text.count(f"<!-- /{name} -->\n") == 1
@@ -66,6 +66,27 @@ def test_the_processes_of_minidepth_run(load):
         "conv_one.py", json.dumps({"channels": 4, "batch": 1, "height": 8, "width": 9, "times": 1}), "minidepth", ""
     )
     assert set(conv) == {"forward_ms", "both_ms", "proof"} and len(conv["proof"]) == 2 * 4  # y and three gradients
+
+
+def test_latency_sees_the_same_depth_with_and_without_folding(load):
+    case = {"name": "mobilenet_pruned", "size": [32, 64], "times": 1}
+    row = run("mobilenet_minidepth.py", json.dumps(case), "")
+    assert set(row) == {"plain_ms", "folded_ms", "proof"}
+    mean, spread, mean_folded, spread_folded = row["proof"]
+    assert spread > 0.01 and (mean, spread) == pytest.approx((mean_folded, spread_folded), rel=1e-5)
+
+
+def test_latency_of_a_network_compares_both_ways_with_the_better_of_pytorchs_formats(load):
+    latency = load("latency")
+    times = {"minidepth": (30, 20), "PyTorch": (25, 24), "PyTorch, channels last": (20, 16)}
+    rows = {title: [{"plain_ms": plain, "folded_ms": folded}] for title, (plain, folded) in times.items()}
+    text = latency.case_table(latency.CASES[0], rows, rounds=1)
+    assert "### mobilenet, one picture of 224x224, 1 round\n" in text
+    assert "| minidepth | 30 | 1.50 | 20 | 1.25 |\n| PyTorch | 25 | 1.25 | 24 | 1.50 |\n" in text
+    del rows["PyTorch"], rows["PyTorch, channels last"]
+    assert "| minidepth | 30 |  | 20 |  |\n| PyTorch | absent |  | absent |  |\n" in latency.case_table(
+        latency.CASES[0], rows, rounds=1
+    )
 
 
 def run(*command):

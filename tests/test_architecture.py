@@ -24,7 +24,7 @@ LAYERS = {  # a part may import the parts named here, and itself
     "schedule": {"errors", "named_options"},
     "checkpoint": {"nn", "errors", "backend"},
     "data": {"errors"},
-    "pretrained": {"nn", "backend", "errors"},
+    "pretrained": {"checkpoint", "nn", "backend", "errors"},
     "targets": {"data", "losses", "metrics", "draw", "draw_maps", "nn", "ops", "engine", "backend", "errors"},
 }
 FOREIGN = ("torch", "tensorflow", "jax", "scipy")

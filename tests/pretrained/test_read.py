@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch_files as tf
 from safetensors import TensorSpec, serialize
+from safetensors.numpy import save as numpy_save
 
 from minidepth import checkpoint
 from minidepth.errors import DataError, InputError
@@ -104,6 +105,12 @@ def test_what_was_saved_for_resuming_gives_the_model_only(tmp_path: Path) -> Non
     arrays = {"model.a": ARRAYS["a"], "optimizer.a.step": np.array(3), "optimizer.a.mean": ARRAYS["a"]}
     checkpoint.save(tmp_path / "last.safetensors", arrays, {"epoch": 3})
     assert list(read_weights(tmp_path / "last.safetensors")) == ["a"]
+    checkpoint.save(tmp_path / "last.safetensors", {"model.a": ARRAYS["a"]}, {"optimizer": "without state"})
+    assert list(read_weights(tmp_path / "last.safetensors")) == ["a"]
+    checkpoint.save(tmp_path / "best.safetensors", {"model.a": ARRAYS["a"], "head": ARRAYS["a"]}, {})
+    assert sorted(read_weights(tmp_path / "best.safetensors")) == ["head", "model.a"]  # a network with a part "model"
+    (tmp_path / "foreign.safetensors").write_bytes(numpy_save({"model.0.0.weight": ARRAYS["a"]}))
+    assert list(read_weights(tmp_path / "foreign.safetensors")) == ["model.0.0.weight"]
 
 
 def test_safetensors_of_an_unknown_kind(tmp_path: Path) -> None:
@@ -141,7 +148,7 @@ def test_names_without_a_checksum(tmp_path: Path) -> None:
 
 
 def test_no_reader_imports_what_could_run_a_file() -> None:
-    """Python's own pickle machine is not even at hand, only the names of its instructions."""
+    """Of Python's pickle machine only the list of instructions is used, which describes them."""
     files = list(Path(read.__file__).parent.glob("*.py"))
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}

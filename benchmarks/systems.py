@@ -3,8 +3,8 @@
     python benchmarks/systems.py --train nyu_csv_320x240 --test nyu_csv --out runs/systems    # hours on 2 cores
 
 Size, epochs, batch, optimiser, schedule, loss and augmentation are the same for all; a network that ends in a sigmoid
-or tanh is taught depth / 10 m. They are not the published settings (those are presets) and nobody's best: 20 epochs on 795
-frames show how fast a network learns from little, and what it costs. What pretrained encoders give cannot be seen here.
+or tanh is taught depth / 10 m. They are not the published settings (those are presets) and nobody's best: 20 epochs on
+795 frames show how fast a network learns from little, and what it costs, but not what pretrained encoders give.
 Beside the systems there are two U-Nets for one question, whether the way up leaves a checkerboard: the scratch U-Net
 with bilinear enlargement, and the one with transposed convolutions trained with three losses.
 

@@ -156,7 +156,8 @@ class UNet(Module):
             fits = [max(self.margin // m + 1, round((size - 4) / m)) * m + 4 for size in (height, width)]
             raise InputError(
                 f"UNet: a picture of {height}x{width} (height x width) does not fit in a mirrored frame of "
-                f"{self.margin} pixels; both must be a multiple of {m} plus 4 and above {self.margin}, such as {fits[0]}x{fits[1]}"
+                f"{self.margin} pixels; both must be a multiple of {m} plus 4 and above {self.margin}, such as "
+                f"{fits[0]}x{fits[1]}"
             )
 
 

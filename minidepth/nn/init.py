@@ -3,7 +3,7 @@
 He       w ~ Normal(0, std = sqrt(2 / fan_in)), b = 0. Keeps the size of the signal through convolutions followed by
          ReLU. fan_in is the number of products that are summed into one output. Source: He et al. (2015).
 He out   The same with fan_out, the taps times the first size of the weight: keeps the size of the gradients.
-         torchvision's ResNets and FastDepth start from it. (Depthwise, it gives little, and batch-norm makes up for it.)
+         torchvision's ResNets and FastDepth start from it. (Depthwise it gives little; batch-norm makes up for it.)
 PyTorch  w, b ~ Uniform(-1/sqrt(fan_in), +1/sqrt(fan_in)), the default of torch.nn: sqrt(6) times smaller than He's.
          fan_in is weight[0].size, which for a transposed convolution counts its output channels.
 Glorot   w ~ Uniform(-a, +a), a = sqrt(6 / (fan_in + fan_out)), b = 0, the default of Keras. The fans are the taps times

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,16 @@ from minidepth.data import Batch, Sample
 from minidepth.engine import Tensor
 from minidepth.errors import InputError
 from minidepth.metrics import MIN_DEPTH_M, MetricMean, constant_guess, format_table
-from minidepth.nn import Conv2d, Module
+from minidepth.nn import BatchNorm2d, Conv2d, Module, ReLU, Sigmoid, Tanh
 from minidepth.targets.base import Reported, Target
 from minidepth.targets.scale import SCALES, decode, encode, encode_number
+
+BEFORE: dict[type[Module], Callable[[float], float]] = {
+    Sigmoid: lambda y: math.log(y / (1 - y)),
+    Tanh: math.atanh,
+    ReLU: float,
+}
+"""What goes into an activation so that y comes out."""
 
 
 class Depth(Target):
@@ -62,10 +70,15 @@ class Depth(Target):
         return constant_guess((sample.depth_m, sample.valid) for sample in samples)
 
     def start(self, network: Module, guess: float) -> None:
-        """The bias of a last layer that is a plain convolution becomes the mean depth, in place of 0 m."""
-        head = getattr(network, "head", None)
-        if isinstance(head, Conv2d) and head.bias is not None and not self.logits:
-            head.bias.data[...] = encode_number(guess, self.scale, self.max_depth_m)
+        """The last bias, of a convolution or a batch-norm, becomes what gives the mean depth, in place of 0 m."""
+        head = getattr(network, "head", None) or getattr(network, "last", None)
+        if head is None or self.logits:
+            return
+        layers = [layer for layer in head.modules() if type(layer) in (Conv2d, BatchNorm2d, *BEFORE)]
+        biases = [layer.bias for layer in layers if isinstance(layer, (Conv2d, BatchNorm2d)) and layer.bias is not None]
+        if biases:
+            value = encode_number(guess, self.scale, self.max_depth_m)
+            biases[-1].data[...] = BEFORE.get(type(layers[-1]), float)(value)
 
     def board(self, guess: float, crop: str = "none") -> DepthBoard:
         return DepthBoard(guess, crop, self.max_depth_m)

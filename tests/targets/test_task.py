@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minidepth import losses, targets
+from minidepth import losses, models, targets
 from minidepth.data import Batch, Sample
 from minidepth.engine import Tensor
 from minidepth.errors import InputError
@@ -68,6 +68,26 @@ def test_a_network_starts_at_the_guess_of_its_scale():
     assert task.read([output.data for output in task.run(network, batch)], (4, 6))["depth"] == pytest.approx(
         3.0, rel=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "scale"),
+    [
+        ("custom_unet:base_channels=2", "unit"),
+        ("keras_depth_unet:base_channels=2", "unit"),
+        ("mobilenet_pruned", "metres"),
+        ("densedepth:width=4,growth=2", "inverse"),
+    ],
+)
+def test_a_network_starts_at_the_guess_through_its_last_activation(model, scale):
+    """With weights of 0 in the last convolution, what comes out is what its bias says."""
+    network, task = models.build(model, rng=0), targets.build("depth", scale, 10.0)
+    task.start(network, {"depth": 3.0})
+    last = [layer for layer in network.modules() if isinstance(layer, Conv2d)][-1]
+    last.weight.data[...] = 0
+    outputs = task.run(network.eval(), batch_of((32, 32)))
+    read = task.read([output.data for output in outputs], (32, 32))["depth"]
+    np.testing.assert_allclose(read, 3.0, rtol=1e-5)
 
 
 def test_what_is_read_is_a_depth():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 
-from minidepth import Tensor, no_grad
+from minidepth import Tensor, no_grad, ops
 from minidepth.errors import InputError
 from minidepth.models.fcrn import FCRN, UpProjection
 from minidepth.nn.init import empty_weights
@@ -30,6 +30,16 @@ def test_the_fast_up_convolution_is_the_plain_one() -> None:
     weight = up.weight.data.swapaxes(0, 1)[:, :, ::-1, ::-1]
     expected = reference.conv2d(unpooled, weight, up.bias.data, padding=(2, 2))
     np.testing.assert_allclose(up(Tensor(x)).data, expected, rtol=1e-12, atol=1e-12)
+
+
+@no_grad()
+def test_an_up_projection_ends_with_the_relu_of_the_sum() -> None:
+    up = UpProjection(3, 2, 0).eval()
+    x = Tensor(np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32))
+    fine = up.bn2(up.conv(ops.relu(up.bn1(up.up1(x))))).data
+    coarse = up.bn3(up.up2(x)).data
+    assert (fine + coarse < 0).any() and (fine < 0).any() and (coarse < 0).any()
+    np.testing.assert_allclose(up(x).data, np.maximum(fine + coarse, 0), rtol=1e-5, atol=1e-6)
 
 
 @no_grad()

@@ -25,6 +25,20 @@ def test_size_of_the_output(size: tuple[int, int], expected: tuple[int, int]) ->
     assert model(Tensor(np.zeros((1, 3, *size), np.float32))).shape == (1, 1, *expected)
 
 
+@no_grad()
+def test_the_way_up_goes_through_the_sizes_of_the_encoder_and_the_fusion_straight_to_half() -> None:
+    model = MultiScale(rng=0, **SMALL).eval()
+    sizes: list[tuple[int, int]] = []
+
+    def noted(forward):
+        return lambda x, size: sizes.append(size) or forward(x, size)
+
+    for up in [*model.up, *model.fuse]:
+        vars(up)["forward"] = noted(up.forward)
+    model(Tensor(np.zeros((1, 3, 228, 304), np.float32)))
+    assert sizes == [(15, 19), (29, 38), (57, 76), *5 * [(114, 152)]]
+
+
 def test_every_parameter_is_reached() -> None:
     model = MultiScale(rng=0, **SMALL)
     rng = np.random.default_rng(0)

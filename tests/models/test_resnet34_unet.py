@@ -8,7 +8,8 @@ from kept import kept_bytes
 
 from minidepth import Tensor, models, no_grad
 from minidepth.errors import InputError
-from minidepth.nn import BatchNorm2d
+from minidepth.models.resnet34_unet import WayUp
+from minidepth.nn import BatchNorm2d, watch
 from minidepth.nn.init import empty_weights
 
 NAMES = ["resnet34_unet", "resnet34_unet_preact"]
@@ -53,6 +54,17 @@ def test_widths_of_the_way_up() -> None:
     assert list(shapes.values()) == [
         *((256, 768), (256, 256), (128, 384), (128, 128), (64, 192), (64, 64), (32, 128), (32, 32), (16, 32), (16, 16))
     ]
+
+
+@no_grad()
+def test_what_comes_from_below_lies_before_the_skip_connection() -> None:
+    way_up = WayUp(5, 2, BatchNorm2d, 0).eval()
+    x, skip = Tensor(np.ones((1, 2, 2, 2), np.float32)), Tensor(np.full((1, 3, 4, 4), 7, np.float32))
+    seen = []
+    with watch(way_up, lambda name, layer, inputs, output: seen.append(inputs[0].data)):
+        way_up(x, skip)
+    np.testing.assert_array_equal(seen[1][:, :2], 1)
+    np.testing.assert_array_equal(seen[1][:, 2:], 7)
 
 
 @no_grad()

@@ -100,11 +100,11 @@ class DenseLayer(Module):
         self.conv1 = Conv2d(n_in, 4 * growth, 1, bias=False, init="he", rng=rng)
         self.norm2 = BatchNorm2d(4 * growth)
         self.conv2 = Conv2d(4 * growth, growth, 3, padding=1, bias=False, init="he", rng=rng)
-        self.relu = ReLU()
+        self.relu1, self.relu2 = ReLU(), ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        found = self.conv1(norm_then_act(self.norm1, self.relu, x))
-        found = self.conv2(norm_then_act(self.norm2, self.relu, found))
+        found = self.conv1(norm_then_act(self.norm1, self.relu1, x))
+        found = self.conv2(norm_then_act(self.norm2, self.relu2, found))
         return ops.cat([x, found], dim=1)
 
 

@@ -85,12 +85,12 @@ class UpProjection(Module):
         self.bn2 = BatchNorm2d(n_out)
         self.up2 = _up_convolution(n_in, n_out, rng)
         self.bn3 = BatchNorm2d(n_out)
-        self.relu = ReLU()
+        self.relu, self.relu_sum = ReLU(), ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         fine = norm_then_act(self.bn1, self.relu, self.up1(x))
         fine = self.bn2(self.conv(fine))
-        return self.relu(fine + self.bn3(self.up2(x)))
+        return self.relu_sum(fine + self.bn3(self.up2(x)))
 
 
 def _up_convolution(n_in: int, n_out: int, rng: Rng) -> ConvTranspose2d:

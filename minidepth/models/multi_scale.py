@@ -88,13 +88,13 @@ class UpProjection(Module):
         self.bn2 = BatchNorm2d(n_out)
         self.conv3 = Conv2d(n_in, n_out, 5, padding=2, bias=False, init="he", rng=rng)
         self.bn3 = BatchNorm2d(n_out)
-        self.relu = ReLU()
+        self.relu, self.relu_sum = ReLU(), ReLU()
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         x = ops.interpolate(x, size, mode="bilinear")
         fine = norm_then_act(self.bn1, self.relu, self.conv1(x))
         fine = self.bn2(self.conv2(fine))
-        return self.relu(fine + self.bn3(self.conv3(x)))
+        return self.relu_sum(fine + self.bn3(self.conv3(x)))
 
 
 def conv_norm_relu(n_in: int, n_out: int, kernel_size: int, rng: Rng) -> ConvNormAct:

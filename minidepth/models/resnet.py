@@ -36,7 +36,7 @@ class BasicBlock(Module):
     def __init__(self, in_channels: int, width: int, stride: int, rng: Rng) -> None:
         self.conv1 = Conv2d(in_channels, width, 3, stride, padding=1, bias=False, init="he_out", rng=rng)
         self.bn1 = BatchNorm2d(width)
-        self.relu = ReLU()
+        self.relu, self.relu_sum = ReLU(), ReLU()
         self.conv2 = Conv2d(width, width, 3, padding=1, bias=False, init="he_out", rng=rng)
         self.bn2 = BatchNorm2d(width)
         self.downsample = _downsample(in_channels, width, stride, rng)
@@ -45,7 +45,7 @@ class BasicBlock(Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         x = norm_then_act(self.bn1, self.relu, self.conv1(x))
         x = self.bn2(self.conv2(x))
-        return self.relu(x + shortcut)
+        return self.relu_sum(x + shortcut)
 
 
 class Bottleneck(Module):
@@ -60,7 +60,7 @@ class Bottleneck(Module):
         self.bn2 = BatchNorm2d(width)
         self.conv3 = Conv2d(width, 4 * width, 1, bias=False, init="he_out", rng=rng)
         self.bn3 = BatchNorm2d(4 * width)
-        self.relu = ReLU()
+        self.relu, self.relu_sum = ReLU(), ReLU()
         self.downsample = _downsample(in_channels, 4 * width, stride, rng)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Bottleneck(Module):
         x = norm_then_act(self.bn1, self.relu, self.conv1(x))
         x = norm_then_act(self.bn2, self.relu, self.conv2(x))
         x = self.bn3(self.conv3(x))
-        return self.relu(x + shortcut)
+        return self.relu_sum(x + shortcut)
 
 
 class ResNet(Module):

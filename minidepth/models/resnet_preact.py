@@ -88,7 +88,7 @@ class Unit(Module):
 
     def __init__(self, n_in: int, n_out: int, stride: int, first: bool, rng: Rng) -> None:
         self.bn1 = _norm(n_in)
-        self.relu = ReLU()
+        self.relu1, self.relu2 = ReLU(), ReLU()
         self.sc = Conv2d(n_in, n_out, 1, stride, bias=False, init="he", rng=rng) if first else None
         self.conv1 = Conv2d(n_in, n_out, 3, stride, padding=1, bias=False, init="he", rng=rng)
         self.bn2 = _norm(n_out)
@@ -96,11 +96,11 @@ class Unit(Module):
 
     def activate(self, x: Tensor) -> Tensor:
         """What both branches see: bn1 and ReLU of the unit's input."""
-        return norm_then_act(self.bn1, self.relu, x)
+        return norm_then_act(self.bn1, self.relu1, x)
 
     def forward(self, x: Tensor, activated: Tensor) -> Tensor:
         shortcut = x if self.sc is None else self.sc(activated)
-        x = norm_then_act(self.bn2, self.relu, self.conv1(activated))
+        x = norm_then_act(self.bn2, self.relu2, self.conv1(activated))
         return self.conv2(x) + shortcut
 
 

@@ -30,6 +30,7 @@ from minidepth import nn
 from minidepth.backend import Array
 from minidepth.engine import Node, Tensor, set_grad_enabled
 from minidepth.ops.conv2d import forward as conv2d
+from minidepth.ops.cpu import blas
 from minidepth.shapes import SHAPES
 
 LIMITS = {nn.ReLU: (0.0, math.inf), nn.ReLU6: (0.0, 6.0)}
@@ -66,7 +67,9 @@ def fold_batch_norm(network: nn.Module, size: tuple[int, int]) -> nn.Module:
         stand_ins[id(conv)] = nn.Sequential(stand_ins.get(id(conv), conv), copy.copy(enlarge))
         stand_ins[id(enlarge)] = nn.Identity()
     shared = {id(part): part for part in (*network.parameters(), *network.buffers())}
-    return copy.deepcopy(network, {**shared, **stand_ins}).eval()
+    folded = copy.deepcopy(network, {**shared, **stand_ins}).eval()
+    vars(folded)["forward"] = blas.one_thread()(folded.forward)  # held once, and not by every layer anew
+    return folded
 
 
 class FoldedConv(nn.Module):

@@ -25,7 +25,7 @@ Accuracy: plain sums of I*J products (N R S for the weight): errors below eps sq
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +103,7 @@ def grad_weight(
 def _convolve(x: Array, weight: Array, bias: Array | None, walk: _Walk, y: Array, limits: Limits | None = None) -> None:
     """Fill y (N, C, R, S), of whatever size, as if x (N, C, H, W) went on with zeros."""
     tiles, columns = _tiles(y.shape, walk, x.itemsize, ROWS, BUFFER_BYTES), y.shape[3]
+    added = np.zeros((y.shape[1], 1, 1, 1), x.dtype) if bias is None else bias[:, None, None, None]
     bands = {height: walk.bands(weight[:, 0], height) for height in {height for *_, height in tiles}}
 
     def tile(index: int) -> None:
@@ -110,25 +111,21 @@ def _convolve(x: Array, weight: Array, bias: Array | None, walk: _Walk, y: Array
         framed = walk.framed(x[picture, some], lines, height, columns)
         _, c, groups, _, width = framed.shape
         result = y[picture, some, lines]
-        total = result.reshape(c, groups, height, columns)
+        total, offset = result.reshape(c, groups, height, columns), added[some]
         first = True
         for part, (taps, band) in enumerate(zip(walk.taps(), bands[height])):
             products = scratch("products", (c, groups, height * len(taps), width), x.dtype)
             np.matmul(band[some, None], framed[part], out=products)
             products = products.reshape(c, groups, height, len(taps), width)
             for n, (_, along) in enumerate(taps):
-                moved = products[:, :, :, n, along : along + columns]
-                if first:
-                    np.copyto(total, moved)
-                else:
-                    np.add(total, moved, out=total)
+                np.add(products[:, :, :, n, along : along + columns], offset if first else total, out=total)
                 first = False
-        finish(result, None if bias is None else bias[some], limits)
+        finish(result, None, limits)
 
     run_tiles(tile, len(tiles))
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _tiles(
     y_shape: tuple[int, ...], walk: _Walk, itemsize: int, most_rows: int, buffer_bytes: int
 ) -> list[tuple[int, slice, slice, int]]:
@@ -221,7 +218,7 @@ class _Walk(NamedTuple):
         return np.ndarray((*band.shape[:2], self.kernel[0]), band.dtype, band, 0, strides)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _taps(columns: int, dilation: int, stride: int) -> list[list[Pair]]:
     """Column j of a kernel meets part (j dilation) mod stride; parts that none meets, at the end, are left out."""
     places = [divmod(j * dilation, stride) for j in range(columns)]
@@ -229,7 +226,7 @@ def _taps(columns: int, dilation: int, stride: int) -> list[list[Pair]]:
     return [[(j, along) for j, (along, meets) in enumerate(places) if meets == part] for part in range(parts)]
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _meet(n: int, size: int, offset: int, stride: int, spread: int) -> tuple[slice, slice]:
     """Where numbers 0 .. n - 1, number q at place (q spread + offset) / stride of `size`, lie: (places, numbers).
 

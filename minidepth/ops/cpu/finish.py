@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minidepth.backend import Array
 
 Limits = tuple[float, float]
@@ -15,4 +13,4 @@ def finish(y: Array, bias: Array | None, limits: Limits | None) -> None:
     if bias is not None:
         y += bias[:, None, None]
     if limits is not None:
-        np.clip(y, *limits, out=y)
+        y.clip(*limits, out=y)

@@ -2,8 +2,8 @@
 
     y[2k] = y[2k + 1] = x[k]          dL/dx[k] = dL/dy[2k] + dL/dy[2k + 1]          along rows and along columns
 
-The general kernel in `ops/interpolate.py` looks up the place of every pixel. Here every second column of every second
-row is written at once, twice, and then the other rows are copies of these: a quarter of the time.
+The general kernel in `ops/interpolate.py` looks up the place of every pixel. Here every second column of the longer rows
+is written at once, twice, and then each row is copied to its two places: a sixth of the time.
 
 Cost: a write and a half per number of y; in backward a read per number of dL/dy.
 """
@@ -34,10 +34,12 @@ def forward(x: Array) -> Array:
     y = pool.empty((n, channels, 2 * height, 2 * width), x.dtype)
 
     def task(planes: Block) -> None:
-        upper, lower = y[planes][..., ::2, :], y[planes][..., 1::2, :]
-        upper[..., ::2] = x[planes]
-        upper[..., 1::2] = x[planes]
-        lower[...] = upper
+        small = x[planes]
+        rows = scratch("rows", (*small.shape, 2), x.dtype)
+        rows[..., 0] = small
+        rows[..., 1] = small
+        twice = (*small.shape[:-1], 2, 2 * width)
+        np.copyto(y[planes].reshape(twice), rows.reshape(*small.shape[:-1], 1, 2 * width))
 
     run_blocks(task, (n, channels), BLOCK_ELEMENTS // (4 * height * width))
     return y

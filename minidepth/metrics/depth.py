@@ -28,6 +28,7 @@ import numpy as np
 
 from minidepth.backend import Array
 from minidepth.errors import InputError
+from minidepth.metrics.averages import Averages
 
 MIN_DEPTH_M, MAX_DEPTH_M = 1e-3, 10.0
 
@@ -82,78 +83,50 @@ def depth_metrics(
     Raises:
         ValueError: the shapes differ, or no pixel counts.
     """
-    count, sums = _sums(prediction_m, target_m, valid, min_depth_m, max_depth_m)
-    if count == 0:
+    sums = _sums(prediction_m, target_m, valid, min_depth_m, max_depth_m)
+    if sums[0] == 0:
         raise ValueError(
             f"depth_metrics: no pixel is valid with a true depth between {min_depth_m:g} and {max_depth_m:g} m"
         )
-    return _from_means(sums / count)
+    return _from_sums(sums)
 
 
-class MetricMean:
-    """The metrics of many pictures, averaged in both ways, with one picture in memory at a time.
+class MetricMean(Averages):
+    """The metrics of many pictures, in both averages.
 
     Args:
         crop: a name of `CROPS`.
         min_depth_m: pixels whose truth is not above this do not count, and predictions are clamped to it.
         max_depth_m: pixels whose truth is not below this do not count, and predictions are clamped to it.
-
-    Attributes:
-        count: pictures that counted.
-        skipped: pictures without a single pixel that counts; they are in neither average.
-        pixels: pixels that counted, in all pictures.
     """
 
     def __init__(self, crop: str = "none", min_depth_m: float = MIN_DEPTH_M, max_depth_m: float = MAX_DEPTH_M) -> None:
         crop_mask(crop, 480, 640)  # an unknown name is an error now, not at the first picture
         self.crop, self.min_depth_m, self.max_depth_m = crop, min_depth_m, max_depth_m
-        self.count = self.skipped = self.pixels = 0
-        self._pixel_sums = np.zeros(len(METRICS))
-        self._picture_sums = dict.fromkeys(METRICS, 0.0)
+        super().__init__(np.zeros(1 + len(METRICS)), _from_sums)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels that counted, in all pictures."""
+        return int(self.sums[0])
 
     def add(self, prediction_m: Array, target_m: Array, valid: Array) -> None:
         """Count one picture (H, W); arguments as for `depth_metrics`."""
         _check_shapes("MetricMean.add", prediction_m, target_m, valid)
         inside = valid & crop_mask(self.crop, *target_m.shape)
-        count, sums = _sums(prediction_m, target_m, inside, self.min_depth_m, self.max_depth_m)
-        if count == 0:
-            self.skipped += 1
-            return
-        self.count += 1
-        self.pixels += count
-        self._pixel_sums += sums
-        for name, value in _from_means(sums / count).items():
-            self._picture_sums[name] += value
-
-    def per_picture(self) -> dict[str, float]:
-        """Each metric computed per picture, then averaged over the pictures."""
-        self._check_any()
-        return {name: total / self.count for name, total in self._picture_sums.items()}
-
-    def pooled(self) -> dict[str, float]:
-        """Each metric computed once, over the pixels of all pictures together."""
-        self._check_any()
-        return _from_means(self._pixel_sums / self.pixels)
+        self.take(_sums(prediction_m, target_m, inside, self.min_depth_m, self.max_depth_m))
 
     def summary(self) -> dict[str, Any]:
-        """Both averages and what they were taken over, ready for JSON and for `format_table`."""
-        return {
-            "crop": self.crop,
-            "min_depth_m": self.min_depth_m,
-            "max_depth_m": self.max_depth_m,
-            "pictures": self.count,
-            "skipped_pictures": self.skipped,
-            "pixels": self.pixels,
-            "per_picture": self.per_picture(),
-            "pooled": self.pooled(),
-        }
+        """`Averages.summary`, and which pixels count."""
+        scope = {"crop": self.crop, "min_depth_m": self.min_depth_m, "max_depth_m": self.max_depth_m}
+        return {**scope, **super().summary()}
 
-    def _check_any(self) -> None:
-        if self.count == 0:
-            raise InputError(
-                f"no metrics: none of {self.skipped} pictures has a valid pixel between {self.min_depth_m:g} and "
-                f"{self.max_depth_m:g} m inside crop {self.crop}; check the data with: minidepth data info"
-            )
+    def nothing_counts(self) -> str:
+        """Why there are no metrics."""
+        return (
+            f"no metrics: none of {self.skipped} pictures has a valid pixel between {self.min_depth_m:g} and "
+            f"{self.max_depth_m:g} m inside crop {self.crop}; check the data with: minidepth data info"
+        )
 
 
 def constant_guess(depths: Iterable[tuple[Array, Array]]) -> float:
@@ -209,8 +182,8 @@ def _check_shapes(name: str, prediction_m: Array, target_m: Array, valid: Array)
         )
 
 
-def _sums(prediction_m: Array, target_m: Array, valid: Array, min_m: float, max_m: float) -> tuple[int, Array]:
-    """The pixels that count, and per metric the sum over them of what its mean is taken of (before any root)."""
+def _sums(prediction_m: Array, target_m: Array, valid: Array, min_m: float, max_m: float) -> Array:
+    """How many pixels count, then for each metric the sum over them of what its mean is taken of (before any root)."""
     _check_shapes("depth_metrics", prediction_m, target_m, valid)
     counts = valid & (target_m > min_m) & (target_m < max_m)  # comparisons with nan are False
     t = target_m[counts].astype(np.float64)
@@ -220,12 +193,12 @@ def _sums(prediction_m: Array, target_m: Array, valid: Array, min_m: float, max_
     hits = [np.count_nonzero(ratio < 1.25**k) for k in (1, 2, 3)]
     squared = error * error
     terms = (squared, error, error / t, squared / t, np.abs(log_ratio) / np.log(10), log_ratio * log_ratio, log_ratio)
-    return t.size, np.array([*(term.sum() for term in terms), *hits], np.float64)
+    return np.array([t.size, *(term.sum() for term in terms), *hits], np.float64)
 
 
-def _from_means(means: Array) -> dict[str, float]:
-    """Metrics by name, from the means in the order of `METRICS`: what comes from squares still needs its root."""
-    values = dict(zip(METRICS, means.tolist()))
+def _from_sums(sums: Array) -> dict[str, float]:
+    """Metrics by name, from the number of pixels and the sums in the order of `METRICS`: squares still need a root."""
+    values = dict(zip(METRICS, (sums[1:] / sums[0]).tolist()))
     variance = values["rmse_log"] - values["silog"] ** 2  # of ln p - ln t: in place of silog stands its mean
     values["silog"] = 100 * max(variance, 0.0) ** 0.5
     return {name: value**0.5 if name.startswith("rmse") else value for name, value in values.items()}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minidepth.backend import Array
-from minidepth.errors import InputError
+from minidepth.metrics.averages import Averages
 
 LABEL_METRICS = ("accuracy", "mean_iou")
 
@@ -52,71 +52,38 @@ def iou_per_class(table: Array) -> Array:
     return np.divide(hits, union, out=np.full(len(table), np.nan), where=union > 0)
 
 
-class LabelMean:
-    """The metrics of many maps of classes, averaged in both ways, with one picture in memory at a time.
+class LabelMean(Averages):
+    """The metrics of many maps of classes, in both averages.
 
     Args:
         classes: how many there are, or their names in order.
 
     Attributes:
-        count: pictures that counted.
-        skipped: pictures without a single valid pixel; they are in neither average.
-        table: pixels by true (row) and predicted (column) class, over all pictures.
+        sums: pixels by true (row) and predicted (column) class, over all pictures.
     """
 
     def __init__(self, classes: int | Sequence[str]) -> None:
         self.names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
         if not self.names:
             raise ValueError("LabelMean: there must be at least one class")
-        self.table = np.zeros((len(self.names), len(self.names)), np.int64)
-        self.count = self.skipped = 0
-        self._picture_sums = dict.fromkeys(LABEL_METRICS, 0.0)
+        super().__init__(np.zeros((len(self.names), len(self.names)), np.int64), _from_table)
 
     @property
     def pixels(self) -> int:
         """Pixels that counted, in all pictures."""
-        return int(self.table.sum())
+        return int(self.sums.sum())
 
     def add(self, prediction: Array, target: Array, valid: Array) -> None:
         """Count one picture: classes (H, W) as whole numbers, valid bool (H, W)."""
-        table = confusion(prediction, target, valid, len(self.names))
-        if not table.any():
-            self.skipped += 1
-            return
-        self.count += 1
-        self.table += table
-        for name, value in _from_table(table).items():
-            self._picture_sums[name] += value
-
-    def per_picture(self) -> dict[str, float]:
-        """Each metric computed per picture, then averaged over the pictures."""
-        self._check_any()
-        return {name: total / self.count for name, total in self._picture_sums.items()}
-
-    def pooled(self) -> dict[str, float]:
-        """Each metric computed once, over the pixels of all pictures together."""
-        self._check_any()
-        return _from_table(self.table)
+        self.take(confusion(prediction, target, valid, len(self.names)))
 
     def per_class(self) -> dict[str, float | None]:
         """The pooled IoU of each class by name; None for a class that is nowhere."""
-        return {name: None if np.isnan(iou) else float(iou) for name, iou in zip(self.names, iou_per_class(self.table))}
+        return {name: None if np.isnan(iou) else float(iou) for name, iou in zip(self.names, iou_per_class(self.sums))}
 
     def summary(self) -> dict[str, Any]:
-        """Both averages, the classes, and what they were taken over, ready for JSON and for `format_label_table`."""
-        return {
-            "classes": list(self.names),
-            "pictures": self.count,
-            "skipped_pictures": self.skipped,
-            "pixels": self.pixels,
-            "per_picture": self.per_picture(),
-            "pooled": self.pooled(),
-            "iou": self.per_class(),
-        }
-
-    def _check_any(self) -> None:
-        if self.count == 0:
-            raise InputError(f"no metrics: none of {self.skipped} pictures has a valid pixel; check the data")
+        """`Averages.summary`, the names of the classes, and the IoU of each."""
+        return {"classes": list(self.names), **super().summary(), "iou": self.per_class()}
 
 
 def format_label_table(results: Mapping[str, Mapping[str, Any]]) -> str:

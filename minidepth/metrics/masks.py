@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from minidepth.backend import Array
-from minidepth.errors import InputError
+from minidepth.metrics.averages import Averages
 
 MASK_METRICS = ("iou", "iou_soft", "accuracy", "mae")
 SOFT_EPS = 1e-6
@@ -41,58 +41,20 @@ def mask_metrics(prediction: Array, target: Array, valid: Array) -> dict[str, fl
     return _from_sums(sums)
 
 
-class MaskMean:
-    """The metrics of many masks, averaged in both ways, with one picture in memory at a time.
-
-    Attributes:
-        count: pictures that counted.
-        skipped: pictures without a single valid pixel; they are in neither average.
-    """
+class MaskMean(Averages):
+    """The metrics of many masks, in both averages."""
 
     def __init__(self) -> None:
-        self.count = self.skipped = 0
-        self._pixel_sums = np.zeros(7)
-        self._picture_sums = dict.fromkeys(MASK_METRICS, 0.0)
+        super().__init__(np.zeros(7), _from_sums)
 
     @property
     def pixels(self) -> int:
         """Pixels that counted, in all pictures."""
-        return int(self._pixel_sums[0])
+        return int(self.sums[0])
 
     def add(self, prediction: Array, target: Array, valid: Array) -> None:
         """Count one picture (H, W); arguments as for `mask_metrics`."""
-        sums = _sums(prediction, target, valid)
-        if sums[0] == 0:
-            self.skipped += 1
-            return
-        self.count += 1
-        self._pixel_sums += sums
-        for name, value in _from_sums(sums).items():
-            self._picture_sums[name] += value
-
-    def per_picture(self) -> dict[str, float]:
-        """Each metric computed per picture, then averaged over the pictures."""
-        self._check_any()
-        return {name: total / self.count for name, total in self._picture_sums.items()}
-
-    def pooled(self) -> dict[str, float]:
-        """Each metric computed once, over the pixels of all pictures together."""
-        self._check_any()
-        return _from_sums(self._pixel_sums)
-
-    def summary(self) -> dict[str, Any]:
-        """Both averages and what they were taken over, ready for JSON and for `format_mask_table`."""
-        return {
-            "pictures": self.count,
-            "skipped_pictures": self.skipped,
-            "pixels": self.pixels,
-            "per_picture": self.per_picture(),
-            "pooled": self.pooled(),
-        }
-
-    def _check_any(self) -> None:
-        if self.count == 0:
-            raise InputError(f"no metrics: none of {self.skipped} pictures has a valid pixel; check the data")
+        self.take(_sums(prediction, target, valid))
 
 
 def format_mask_table(results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -8,18 +8,16 @@ them, moved on by the stride; here for three rows and I = 3:
     band = |    w0 w1 w2    |
            |       w0 w1 w2 |
 
-So for a *group* of `ROWS` output rows there is one product: the bands of all J columns, times the U input rows under
-the group. That is done for the whole width of the picture in its frame of zeros, so nothing has to be copied for it.
-What the j-th band gave is then moved on by j columns and added up. The zeros of the bands are multiplied as well, but
-BLAS is through with U taps before NumPy has added up I pictures times a number.
+So a *group* of `ROWS` output rows is one product: a band, times the U input rows under the group. Each of these rows is
+laid down J times, in *lanes* that are moved on by one tap each, with zeros around; row beside row, so that one band
+reaches into all lanes, and groups overlap in memory. The zeros of the band are multiplied as well, but BLAS is through
+with U taps before NumPy has added up I pictures times a number.
 
-    forward      y[group] = sum over j of  (band[j] @ framed[rows under it])[:, j:]
+    forward      y[group] = band @ lanes[rows under it]
     grad_x       the forward of dL/dy with the kernel flipped; where there is a stride, with zeros between its pixels
-    grad_weight  dL/dband[j] = dL/dy[group] @ framed[rows under it, j:]^T; what lies on one of its diagonals is added up
+    grad_weight  dL/dband = dL/dy[group] @ lanes[rows under it]^T; what lies on one of its diagonals is added up
 
-With a stride the columns of the framed picture are dealt out to as many *parts*; each tap finds all it needs in one.
-
-Cost: N C R S U J multiply-adds, U = (ROWS - 1) stride + (I - 1) dilation + 1, and J additions a number of y.
+Cost: J copies of x, and N C R S U J multiply-adds, U = (ROWS - 1) stride + (I - 1) dilation + 1.
 Accuracy: plain sums of I*J products (N R S for the weight): errors below eps sqrt(I*J) times the largest result.
 """
 
@@ -41,7 +39,7 @@ Pair = tuple[int, int]
 ROWS = 8
 """Output rows of a group: with more of them BLAS is faster, but there are more zeros in the band."""
 BUFFER_BYTES = 1 << 20
-"""About the size of the products of a tile: what fits into a core's cache."""
+"""About the size of a tile's lanes: what fits into a core's cache."""
 
 
 def forward(
@@ -88,13 +86,11 @@ def grad_weight(
 
     def tile(index: int) -> None:
         picture, some, lines, height = tiles[index]
-        framed = walk.framed(x[picture, some], lines, height, columns)
-        grads = grad[picture, some, lines].reshape(*framed.shape[1:3], height, columns)
-        bands = scratch("bands", (*grads.shape[:3], framed.shape[3]), x.dtype)
-        for part, taps in enumerate(walk.taps()):
-            for j, along in taps:
-                np.matmul(grads, framed[part, ..., along : along + columns].swapaxes(2, 3), out=bands)
-                parts[index, some, 0, :, j] = walk.diagonals(bands.sum(axis=1)).sum(axis=1)
+        lanes = walk.lanes(x[picture, some], lines, height, columns)
+        grads = grad[picture, some, lines].reshape(*lanes.shape[:2], height, columns)
+        bands = scratch("bands", (*grads.shape[:3], lanes.shape[2]), x.dtype)
+        np.matmul(grads, lanes.swapaxes(2, 3), out=bands)
+        parts[index, some, 0] = walk.diagonals(bands.sum(axis=1)).sum(axis=1)
 
     run_tiles(tile, len(tiles))
     return parts.sum(axis=0)
@@ -103,24 +99,14 @@ def grad_weight(
 def _convolve(x: Array, weight: Array, bias: Array | None, walk: _Walk, y: Array, limits: Limits | None = None) -> None:
     """Fill y (N, C, R, S), of whatever size, as if x (N, C, H, W) went on with zeros."""
     tiles, columns = _tiles(y.shape, walk, x.itemsize, ROWS, BUFFER_BYTES), y.shape[3]
-    added = np.zeros((y.shape[1], 1, 1, 1), x.dtype) if bias is None else bias[:, None, None, None]
     bands = {height: walk.bands(weight[:, 0], height) for height in {height for *_, height in tiles}}
 
     def tile(index: int) -> None:
         picture, some, lines, height = tiles[index]
-        framed = walk.framed(x[picture, some], lines, height, columns)
-        _, c, groups, _, width = framed.shape
+        lanes = walk.lanes(x[picture, some], lines, height, columns)
         result = y[picture, some, lines]
-        total, offset = result.reshape(c, groups, height, columns), added[some]
-        first = True
-        for part, (taps, band) in enumerate(zip(walk.taps(), bands[height])):
-            products = scratch("products", (c, groups, height * len(taps), width), x.dtype)
-            np.matmul(band[some, None], framed[part], out=products)
-            products = products.reshape(c, groups, height, len(taps), width)
-            for n, (_, along) in enumerate(taps):
-                np.add(products[:, :, :, n, along : along + columns], offset if first else total, out=total)
-                first = False
-        finish(result, None, limits)
+        np.matmul(bands[height][some, None], lanes, out=result.reshape(*lanes.shape[:2], height, columns))
+        finish(result, None if bias is None else bias[some], limits)
 
     run_tiles(tile, len(tiles))
 
@@ -136,7 +122,7 @@ def _tiles(
     n, channels, rows, columns = y_shape
     height = -(-rows // -(-rows // most_rows))  # equal groups rather than a short one at the end
     groups = rows // height
-    most = max(1, buffer_bytes // (walk.kernel[1] * height * walk.width(columns) * itemsize))  # groups in a tile
+    most = max(1, buffer_bytes // (walk.kernel[1] * walk.rows_under(height) * columns * itemsize))  # groups
     step = min(groups, most)
     share = -(-channels // _even(-(-channels * step // most)))
     lines = [(slice(first * height, min(groups, first + step) * height), height) for first in range(0, groups, step)]
@@ -169,61 +155,40 @@ class _Walk(NamedTuple):
         """Input rows under so many output rows."""
         return (rows - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
 
-    def width(self, columns: int) -> int:
-        """Columns of a framed picture, or of its parts: those of the first tap, and how far the last one moves on."""
-        return columns + (self.kernel[1] - 1) * self.dilation[1] // self.stride[1]
+    def lanes(self, x: Array, lines: slice, height: int, columns: int) -> Array:
+        """What is under output rows `lines` of x (c, H, W), group by group: (c, groups, U*J, S)."""
+        rows, top = self.rows_under(lines.stop - lines.start), self.padding[0] - lines.start * self.stride[0]
+        lanes = scratch("lanes", (len(x), rows, self.kernel[1], columns), x.dtype)
+        lanes.fill(0)
+        to_rows, from_rows = _meet(x.shape[1], rows, top, 1, self.spread[0])
+        for j in range(self.kernel[1]):
+            left = self.padding[1] - j * self.dilation[1]
+            to, source = _meet(x.shape[2], columns, left, self.stride[1], self.spread[1])
+            lanes[:, to_rows, j, to] = x[:, from_rows, source]
+        shape = (len(x), (lines.stop - lines.start) // height, self.rows_under(height) * self.kernel[1], columns)
+        c_step, row_step, j_step, step = lanes.strides
+        strides = (c_step, height * self.stride[0] * row_step, j_step, step)
+        return np.ndarray(shape, x.dtype, lanes, 0, strides)  # as_strided, in a tenth of its time
 
-    def taps(self) -> list[list[Pair]]:
-        """For each part of a framed picture, the columns of the kernel that meet it: (j, how far it moves on)."""
-        return _taps(self.kernel[1], self.dilation[1], self.stride[1])
+    def bands(self, weight: Array, height: int) -> Array:
+        """The band of each channel: weight (C, I, J) -> (C, height, U*J).
 
-    def framed(self, x: Array, lines: slice, height: int, columns: int) -> Array:
-        """The rows of x (c, H, W) under output rows `lines`, in a frame of zeros: (parts, c, groups, U, width).
-
-        Groups overlap in memory.
+        A row of it is the row before, moved on by the stride. So all rows are copies of one run of numbers, which is as
+        much longer.
         """
-        rows, width, parts = self.rows_under(lines.stop - lines.start), self.width(columns), len(self.taps())
-        framed = scratch("framed", (parts, len(x), rows, width), x.dtype)
-        framed.fill(0)
-        to_rows, from_rows = _meet(x.shape[1], rows, self.padding[0] - lines.start * self.stride[0], 1, self.spread[0])
-        for part in range(parts):
-            to, source = _meet(x.shape[2], width, self.padding[1] - part, self.stride[1], self.spread[1])
-            framed[part, :, to_rows, to] = x[:, from_rows, source]
-        shape = (parts, len(x), (lines.stop - lines.start) // height, self.rows_under(height), width)
-        part_step, c_step, row_step, step = framed.strides
-        strides = (part_step, c_step, height * self.stride[0] * row_step, row_step, step)
-        return np.ndarray(shape, x.dtype, framed, 0, strides)  # as_strided, in a tenth of its time
-
-    def bands(self, weight: Array, height: int) -> list[Array]:
-        """For each part the bands of the columns of the kernel that meet it: weight (C, I, J) -> (C, height * taps, U).
-
-        They go row by row. What belongs to one row is what belongs to the row before, moved on by the stride, and so
-        all rows are copies of one run of numbers that is as much longer.
-        """
-        c, rows, reach = len(weight), self.rows_under(height), (self.kernel[0] - 1) * self.dilation[0] + 1
-        bands = []
-        for taps in self.taps():
-            run = np.zeros((c, len(taps) * rows + self.stride[0]), weight.dtype)
-            for n, (j, _) in enumerate(taps):
-                run[:, n * rows : n * rows + reach : self.dilation[0]] = weight[:, :, j]
-            band = pool.empty((c, height, run.shape[1]), weight.dtype)
-            np.copyto(band, run[:, None])
-            bands.append(band.reshape(c, -1)[:, : height * len(taps) * rows].reshape(c, -1, rows))
-        return bands
+        (c, i_size, j_size), size = weight.shape, self.rows_under(height) * self.kernel[1]
+        run = np.zeros((c, size + self.stride[0] * j_size), weight.dtype)
+        run[:, :size].reshape(c, -1, j_size)[:, : (i_size - 1) * self.dilation[0] + 1 : self.dilation[0]] = weight
+        band = pool.empty((c, height, run.shape[1]), weight.dtype)
+        np.copyto(band, run[:, None])
+        return band.reshape(c, -1)[:, : height * size].reshape(c, height, size)
 
     def diagonals(self, band: Array) -> Array:
-        """A view (c, rows, I) of band (c, rows, U): what belongs to the taps of each output row."""
+        """A view (c, rows, I, J) of band (c, rows, U*J): the numbers that belong to the taps of each output row."""
         c_step, row_step, step = band.strides
-        strides = (c_step, row_step + self.stride[0] * step, self.dilation[0] * step)
-        return np.ndarray((*band.shape[:2], self.kernel[0]), band.dtype, band, 0, strides)
-
-
-@lru_cache(maxsize=1024)
-def _taps(columns: int, dilation: int, stride: int) -> list[list[Pair]]:
-    """Column j of a kernel meets part (j dilation) mod stride; parts that none meets, at the end, are left out."""
-    places = [divmod(j * dilation, stride) for j in range(columns)]
-    parts = 1 + max(part for _, part in places)
-    return [[(j, along) for j, (along, meets) in enumerate(places) if meets == part] for part in range(parts)]
+        u_step = self.kernel[1] * step
+        strides = (c_step, row_step + self.stride[0] * u_step, self.dilation[0] * u_step, step)
+        return np.ndarray((*band.shape[:2], *self.kernel), band.dtype, band, 0, strides)
 
 
 @lru_cache(maxsize=1024)

@@ -62,7 +62,7 @@ def add_train(commands: Any) -> None:
     command = add_command(
         commands,
         "train",
-        "train a network; without options, on procedural rooms in under two minutes",
+        "train a network; without options, on procedural rooms in a few minutes",
         "minidepth train --data nyu_csv --size 128x160 --base-channels 16 --epochs 30 --lr 3e-3 --out nyu_run",
     )
     add_settings(command)

@@ -65,7 +65,7 @@ MODELS: dict[str, Entry] = {
         variants=(
             Variant("padding=valid,in_channels=1,out_channels=2", "cells, as in the paper", "P0", (572, 572)),
             Variant(
-                "norm=batch,up=bilinear,activation=leaky_relu,base_channels=8", "rooms in two minutes: the default"
+                "norm=batch,up=bilinear,activation=leaky_relu,base_channels=8", "rooms in a few minutes: the default"
             ),
         ),
     ),

@@ -1,8 +1,8 @@
 """Depthwise convolution (every channel by itself) as products with a banded matrix.
 
 A kernel of I*J numbers for each channel gives BLAS nothing to do: im2col leaves one row times I*J columns. But several
-output rows of a channel look at the same input rows. The *band* is a column of the kernel, w, written once for each of
-them, moved on by the stride; here for three rows and I = 3:
+output rows of a channel look at the same input rows. The *band* is the kernel written once for each of them, moved on
+by the stride; here for three rows and I = 3, where every w is a row of J taps:
 
            | w0 w1 w2       |
     band = |    w0 w1 w2    |

@@ -2,8 +2,8 @@
 
     y[2k] = y[2k + 1] = x[k]          dL/dx[k] = dL/dy[2k] + dL/dy[2k + 1]          along rows and along columns
 
-The general kernel in `ops/interpolate.py` looks up the place of every pixel. Here every second column of the longer rows
-is written at once, twice, and then each row is copied to its two places: a sixth of the time.
+The general kernel in `ops/interpolate.py` looks up the place of every pixel. Here every second column of the longer
+rows is written at once, twice, and then each row is copied to its two places: a sixth of the time.
 
 Cost: a write and a half per number of y; in backward a read per number of dL/dy.
 """

@@ -9,6 +9,7 @@ rule looks at shapes only, so that a layer always takes the same way and a run g
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from types import ModuleType
 
 from minidepth.ops.cpu import depthwise, patch_gemm, pointwise, row_gemm, row_winograd, spread_gemm, tile_gemm, winograd
@@ -57,6 +58,7 @@ def able(weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: P
     return [path for path in can if can[path]]
 
 
+@lru_cache(maxsize=1024)
 def choose(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> ModuleType:

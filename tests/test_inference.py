@@ -104,6 +104,34 @@ def test_what_somebody_else_uses_too_is_not_folded() -> None:
     np.testing.assert_allclose(outputs(copy, (8, 9))[0], outputs(network, (8, 9))[0], atol=1e-5)
 
 
+class Uses(nn.Module):
+    """One convolution and one norm, wired in some way."""
+
+    def __init__(self, wiring) -> None:
+        self.conv, self.norm, self.wiring = nn.Conv2d(3, 3, 1, rng=0), nn.BatchNorm2d(3), wiring
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.wiring(self.conv, self.norm, x)
+
+
+WIRINGS = [
+    lambda conv, norm, x: (lambda y: norm(y) + y)(conv(x)),
+    lambda conv, norm, x: (lambda y: y + norm(y))(conv(x)),
+    lambda conv, norm, x: norm(conv(x)) + norm(x),
+    lambda conv, norm, x: norm(x) + norm(conv(x)),
+    lambda conv, norm, x: norm(conv(conv(x))),
+    lambda conv, norm, x: conv(norm(x)),
+]
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
+def test_a_norm_stays_where_anything_else_hangs_on_it_or_on_its_convolution(wiring) -> None:
+    network = lived_in(Uses(wiring)).eval()
+    copy = fold_batch_norm(network, (4, 5))
+    assert type(copy.norm) is nn.BatchNorm2d
+    np.testing.assert_allclose(outputs(copy, (4, 5))[0], outputs(network, (4, 5))[0], atol=1e-6)
+
+
 def test_an_output_that_is_also_used_inside_is_not_folded() -> None:
     class Two(nn.Module):
         def __init__(self) -> None:

@@ -117,6 +117,8 @@ class Uses(nn.Module):
 WIRINGS = [
     lambda conv, norm, x: (lambda y: norm(y) + y)(conv(x)),
     lambda conv, norm, x: (lambda y: y + norm(y))(conv(x)),
+    lambda conv, norm, x: (lambda y: norm(y) + y.abs())(conv(x)),
+    lambda conv, norm, x: (lambda y: y.abs() + norm(y))(conv(x)),
     lambda conv, norm, x: norm(conv(x)) + norm(x),
     lambda conv, norm, x: norm(x) + norm(conv(x)),
     lambda conv, norm, x: norm(conv(conv(x))),

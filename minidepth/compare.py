@@ -86,6 +86,8 @@ def compare(
     """
     if data is None and photos is None:
         raise InputError("compare: give --data PATH, or --photos DIR for pictures without truth")
+    if shown < 1:
+        raise InputError(f"--frames {shown}: must be at least 1")
     models = [load_model(run) for run in runs]
     target = common_target(models)
     frames: list[int] = []
@@ -95,6 +97,8 @@ def compare(
             raise InputError(f"--data {data} holds {' and '.join(dataset.targets)}, but the runs predict {target}")
         frames = sorted(np.random.default_rng(seed).permutation(len(dataset))[:shown].tolist())
     pictures = [path for path, _ in find_pictures([photos])] if photos is not None else []
+    for path in pictures:
+        read_upright(path)  # a broken one is named now, and not after minutes of work
     if pictures and any("background" in getattr(model.network, "inputs", ()) for model in models):
         raise InputError("--photos: one of these networks also takes a background, which photos do not have")
     del models

@@ -80,6 +80,15 @@ def test_what_cannot_be_compared(runs, data, tmp_path):
         common_target([load_model(runs[0]), labels])
 
 
+def test_a_broken_photo_and_a_number_of_frames_are_refused_before_any_work(runs, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("minidepth.compare.in_child", lambda order: pytest.fail("work was begun"))
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="broken.jpg"):
+        compare(runs, data, photos=tmp_path, log=silent)
+    with pytest.raises(InputError, match="--frames 0: must be at least 1"):
+        compare(runs, data, shown=0, log=silent)
+
+
 def test_a_run_that_is_not_there(data):
     with pytest.raises(InputError, match="nowhere: there is no such run folder"):
         compare(["nowhere"], data, log=silent)

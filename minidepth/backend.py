@@ -1,8 +1,8 @@
 """Where an array lives decides where it is computed.
 
 There is no global device. A *kernel* is a function on arrays that looks at the type of its first argument: for a NumPy
-array it runs the NumPy code written in ``ops/<op>.py``; a CuPy array will find the CUDA kernel registered beside it.
-Code that is the same for both (losses, metrics) asks `xp` for the array's own module and is written once.
+array it runs the NumPy code written in ``ops/<op>.py``, for an array on a GPU its twin, registered further down with
+`cuda`, which launches what ``ops/<op>.cu`` holds. Code that is the same for both asks `xp` for the array's own module.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,9 +23,14 @@ Array = np.ndarray
 KERNELS: dict[str, Callable[..., Any]] = {}
 """Every registered kernel by its full name, such as ``minidepth.ops.conv2d.forward``."""
 
+CUDA_TWINS: dict[str, Callable[..., Any]] = {}
+"""What runs in place of the NumPy kernel of that name where the first argument is an array on a GPU."""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `function` the NumPy kernel of its name; other array types are added with ``.register(type)``.
+    """Make `function` the NumPy kernel of its name. `cuda` adds its twin for arrays on a GPU.
 
     >>> @kernel
     ... def forward(x): return 2 * x
@@ -37,7 +42,13 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.singledispatch
     @functools.wraps(function)
     def dispatch(first: Any, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{name} has no kernel for {type(first).__module__}.{type(first).__name__}; pass a NumPy array")
+        if not is_on_gpu(first):
+            kind = f"{type(first).__module__}.{type(first).__name__}"
+            raise TypeError(f"{name} has no kernel for {kind}; pass a NumPy array or one on a GPU")
+        if name not in CUDA_TWINS:
+            raise TypeError(f"{name} has no CUDA kernel; move the arrays to the CPU for it")
+        dispatch.register(type(first), CUDA_TWINS[name])  # from now on, singledispatch finds it itself
+        return CUDA_TWINS[name](first, *args, **kwargs)
 
     dispatch.register(np.ndarray, function)
     dispatch.register(np.generic, function)  # what NumPy's arithmetic makes of an array of shape ()
@@ -45,9 +56,57 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return dispatch
 
 
+def cuda(numpy_kernel: Callable[..., Any]) -> Callable[[_Function], _Function]:
+    """Decorator: the function is what `numpy_kernel` does on a GPU. It gets C-contiguous arrays, whatever came in.
+
+    >>> @cuda(forward)                                  # doctest: +SKIP
+    ... def forward_cuda(x):
+    ...     y = empty_like(x)
+    ...     launch("double_forward", flat(x.size), x, y, x.size)
+    ...     return y
+    """
+
+    def register(twin: _Function) -> _Function:
+        @functools.wraps(twin)
+        def contiguous(*args: Any, **kwargs: Any) -> Any:
+            return twin(*(_contiguous(arg) for arg in args), **{name: _contiguous(arg) for name, arg in kwargs.items()})
+
+        CUDA_TWINS[f"{numpy_kernel.__module__}.{numpy_kernel.__qualname__}"] = contiguous
+        return twin
+
+    return register
+
+
+def _contiguous(arg: Any) -> Any:
+    if is_on_gpu(arg) and not arg.flags.c_contiguous:
+        return xp(arg).ascontiguousarray(arg)
+    return arg
+
+
+def is_on_gpu(array: Any) -> bool:
+    """Whether `array` is CuPy's, or of another type that says where on a GPU its numbers lie."""
+    return hasattr(type(array), "__cuda_array_interface__")
+
+
 def xp(array: Array) -> ModuleType:
     """The module that computes with `array`: ``numpy``, or ``cupy`` for an array on a GPU."""
-    return np if isinstance(array, np.ndarray) else importlib.import_module(type(array).__module__.split(".")[0])
+    return np if isinstance(array, np.ndarray) else _module_of(type(array))
+
+
+@functools.cache
+def _module_of(kind: type) -> ModuleType:
+    """CuPy for its arrays; a stand-in for CuPy says itself what computes with its own."""
+    return getattr(kind, "module", None) or importlib.import_module(kind.__module__.split(".")[0])
+
+
+def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
+    """An uninitialised array on the device of `like`, in its dtype or in `dtype`."""
+    return xp(like).empty(shape, dtype or like.dtype)
+
+
+def empty_like(array: Array) -> Array:
+    """An uninitialised C-contiguous array of the shape, dtype and device of `array`."""
+    return empty(array.shape, array)
 
 
 def resolve_device(device: str) -> str:

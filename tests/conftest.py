@@ -11,9 +11,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def private_folders(tmp_path_factory: pytest.TempPathFactory):
-    """The disk cache and matplotlib's settings go to a temporary folder, and no window is ever opened."""
+def private_folders(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config):
+    """The disk cache goes to a temporary folder, compiled kernels to pytest's own, and no window is ever opened."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIDEPTH_EMULATOR_CACHE", str(pytestconfig.cache.mkdir("emulator")))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("MPLBACKEND", "Agg")
         yield

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty_like, kernel
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu.elementwise import elementwise
 
@@ -58,3 +59,17 @@ def grad_x(grad: Array, y: Array, slope: float) -> Array:
         np.multiply(out, grad, out=out)
 
     return elementwise(block, grad, y)
+
+
+@cuda(forward)
+def forward_cuda(x: Array, slope: float) -> Array:
+    y = empty_like(x)
+    launch("leaky_relu_forward", flat(x.size), x, y, slope, x.size)
+    return y
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array, y: Array, slope: float) -> Array:
+    result = empty_like(grad)
+    launch("leaky_relu_grad_x", flat(grad.size), grad, y, result, slope, grad.size)
+    return result

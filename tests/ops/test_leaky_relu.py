@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_gradient, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.gradient_inputs import away_from
 from minidepth.ops import leaky_relu
+from minidepth.ops.leaky_relu import forward, grad_x
 
 
 def test_by_hand() -> None:
@@ -43,6 +45,13 @@ def test_gives_the_same_for_any_memory_layout(shape) -> None:
     assert_same(y, np.where(x > 0, x, 0.1 * x).T)
     y.backward(x.T)
     assert_same(tensor.grad, np.where(x > 0, x, 0.1 * x))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("shape", [(), (0,), (7,), (2, 3, 5, 4), (3, 257)], ids=str)
+def test_cuda(shape, gpu) -> None:
+    y = assert_twin(gpu, forward, normal(*shape), 0.2)
+    assert_twin(gpu, grad_x, normal(*shape), np.asarray(y), 0.2)
 
 
 @pytest.mark.parametrize("slope", [-0.1, 1.5])

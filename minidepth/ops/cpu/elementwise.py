@@ -32,7 +32,7 @@ def elementwise(function: Callable[..., object], *arrays: Any, out: Array | None
     """
     lib = xp(arrays[0])
     if out is None:
-        shape, dtype = lib.broadcast(*arrays).shape, lib.result_type(*arrays)
+        shape, dtype = np.broadcast_shapes(*map(_shape, arrays)), lib.result_type(*arrays)
         out = pool.empty(shape, dtype) if lib is np else lib.empty(shape, dtype)
     if out.size <= BLOCK_ELEMENTS or lib is not np:
         function(*arrays, out=out)
@@ -40,6 +40,10 @@ def elementwise(function: Callable[..., object], *arrays: Any, out: Array | None
     full = [np.broadcast_to(array, out.shape) if np.ndim(array) else array for array in arrays]
     run_blocks(lambda block: function(*(a[block] if np.ndim(a) else a for a in full), out=out[block]), out.shape)
     return out
+
+
+def _shape(array: Any) -> tuple[int, ...]:
+    return getattr(array, "shape", ())
 
 
 def run_blocks(task: Callable[[Block], object], shape: tuple[int, ...], size: int = BLOCK_ELEMENTS) -> None:

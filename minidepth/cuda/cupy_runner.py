@@ -1,0 +1,40 @@
+"""Compile the .cu files with NVRTC and launch their kernels through CuPy. The only file that needs a GPU to run.
+
+A file is compiled when its first kernel is launched, once for each type of numbers and each device, and kept; CuPy also
+keeps the result on disk, so that the next process starts at once. What a .cu file includes is put in its place, as the
+disk cache looks at one text only and would not see that a header has changed.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import cupy
+import numpy as np
+
+from minidepth.cuda.launch import Grid
+from minidepth.cuda.source import Kernel, included
+
+_C_TYPE = {"float32": "float", "float64": "double"}
+_NULL = np.uint64(0)
+
+
+def run(kernel: Kernel, real: str, grid: Grid, arguments: list[Any]) -> None:
+    """Launch on the device that the first array is on."""
+    device = next(argument.device for argument in arguments if isinstance(argument, cupy.ndarray))
+    with device:
+        function = _module(kernel.file, real, device.id).get_function(kernel.name)
+        function(grid.blocks, grid.threads, tuple(_NULL if argument is None else argument for argument in arguments))
+
+
+@functools.cache
+def _module(file: Path, real: str, device: int) -> cupy.RawModule:
+    """`file` compiled for `device`, with `real` as float or double."""
+    module = cupy.RawModule(code=included(file), options=("-std=c++17", f"-DREAL={_C_TYPE[real]}"))
+    try:
+        module.compile()
+    except cupy.cuda.compiler.CompileException as error:
+        raise RuntimeError(f"{file.name} does not compile with NVRTC: {str(error).strip()}") from error
+    return module

@@ -1,0 +1,171 @@
+"""An array that behaves as CuPy's do, without a GPU: its numbers lie in NumPy's memory, but nobody may just take them.
+
+As on a GPU, it does not mix with NumPy arrays, NumPy functions give such arrays back, and a result of shape () is an
+array too. ``get()``, ``float(x)`` and a truth test bring numbers back to the CPU and make a GPU's queue run empty;
+`synchronisations` counts them. Memory that is not yet written holds NaN, so that no result can depend on it by luck.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+synchronisations = 0
+"""How often numbers were brought back to the CPU."""
+
+
+class _Module:
+    """The functions of NumPy by their names, for emulated arrays: what CuPy is for its arrays."""
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(np, name)
+        if not callable(value) or isinstance(value, type):
+            return value
+        if isinstance(value, np.ufunc):
+            return _Ufunc(value)
+        return _wrapped(value)
+
+    def asarray(self, data: Any, dtype: Any = None) -> DeviceArray:
+        return DeviceArray(np.asarray(_host(data, move=True), dtype))
+
+    array = asarray
+
+    def empty(self, shape: Any, dtype: Any = float) -> DeviceArray:
+        host = np.empty(shape, dtype)
+        host.fill(np.nan if host.dtype.kind == "f" else np.iinfo(host.dtype).max if host.dtype.kind in "iu" else True)
+        return DeviceArray(host)
+
+    def empty_like(self, array: DeviceArray, dtype: Any = None) -> DeviceArray:
+        return self.empty(array.shape, dtype or array.dtype)
+
+
+class _Ufunc:
+    def __init__(self, function: np.ufunc) -> None:
+        self.function, self.at = function, _wrapped(function.at)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _wrapped(self.function)(*args, **kwargs)
+
+
+class DeviceArray:
+    """See the module; make one with `emulated`."""
+
+    module = _Module()
+    __array_priority__ = 100
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, host: np.ndarray, device: int = 0) -> None:
+        self.host, self.device = host, device
+
+    # --- what CuPy's arrays have, and say of themselves -------------------------------------------------------------
+
+    __cuda_array_interface__ = property(lambda self: self.host.__array_interface__)
+    shape, dtype, ndim, size, itemsize, nbytes, strides, flags = (
+        property(operator.attrgetter(f"host.{name}"))
+        for name in ("shape", "dtype", "ndim", "size", "itemsize", "nbytes", "strides", "flags")
+    )
+    T = property(lambda self: DeviceArray(self.host.T))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in ("host", "ctypes", "data", "tolist", "item"):
+            raise AttributeError(f"an array on the emulated GPU has no {name}")
+        return _wrapped(getattr(self.host, name))
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+        return _wrapped(getattr(function, method))(*args, **kwargs)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        return _wrapped(function)(*args, **kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise TypeError("an array on the emulated GPU does not turn into a NumPy array by itself; call .get()")
+
+    def __getitem__(self, index: Any) -> Any:
+        return _wrapped(self.host.__getitem__)(index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.host[_host(index)] = _host(value)
+
+    def __len__(self) -> int:
+        return len(self.host)
+
+    def __repr__(self) -> str:
+        return f"DeviceArray({self.host!r})"
+
+    # --- numbers that come back -------------------------------------------------------------------------------------
+
+    def get(self) -> np.ndarray:
+        global synchronisations
+        synchronisations += 1
+        return self.host.copy()
+
+    def item(self) -> Any:
+        return self.get().item()
+
+    def tolist(self) -> Any:
+        return self.get().tolist()
+
+    def __float__(self) -> float:
+        return float(self.get())
+
+    def __int__(self) -> int:
+        return int(self.get())
+
+    __index__ = __int__
+
+    def __bool__(self) -> bool:
+        return bool(self.get())
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    def method(self: DeviceArray, *others: Any) -> Any:
+        result = getattr(self.host, name)(*(_host(other) for other in others))
+        if name.startswith("__i") and name != "__invert__":
+            return self
+        return _device(result)
+
+    return method
+
+
+for _name in "add sub mul truediv floordiv mod pow matmul and or xor".split():
+    for _form in (f"__{_name}__", f"__r{_name}__", f"__i{_name}__"):
+        setattr(DeviceArray, _form, _operator(_form))
+for _name in "neg pos abs invert lt le eq ne gt ge".split():
+    setattr(DeviceArray, f"__{_name}__", _operator(f"__{_name}__"))
+
+
+def emulated(array: Any, device: int = 0) -> DeviceArray:
+    """A copy of `array` on the emulated GPU."""
+    return DeviceArray(np.array(array), device)
+
+
+def _wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of NumPy, for emulated arrays."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return _device(function(*(_host(arg) for arg in args), **{name: _host(arg) for name, arg in kwargs.items()}))
+
+    return call
+
+
+def _host(value: Any, move: bool = False) -> Any:
+    """The NumPy array behind an emulated one, also inside lists; a NumPy array is refused, as CuPy refuses it."""
+    if isinstance(value, DeviceArray):
+        return value.host
+    if isinstance(value, np.ndarray) and not move:
+        raise TypeError("a NumPy array meets one on the emulated GPU; move one of them with xp.asarray or .get()")
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(_host(item, move) for item in value)
+    return value
+
+
+def _device(value: Any) -> Any:
+    """What NumPy gave back as CuPy would give it."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return DeviceArray(np.asarray(value))
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(_device(item) for item in value)
+    return value

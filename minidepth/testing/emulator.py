@@ -1,0 +1,173 @@
+"""Run CUDA kernels without a GPU: g++ compiles a .cu file behind cuda_emulator.h, and ctypes calls it.
+
+    from minidepth.testing import emulated
+    x = emulated(np.ones((2, 3)))           # an array "on a GPU": it finds the CUDA kernels of every operation
+
+Slow, but the same source runs as on a GPU, with real barriers, shuffles and shared memory. In the checking mode every
+access is looked at, and read and write counts are kept:
+
+    with checking() as launches: ...        # KernelError for an access out of bounds, a race, a barrier that hangs
+
+What this cannot show: speed, and rounding that differs between processors (fused multiply-add, exp, sqrt).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidepth.cuda.launch import RUNNERS, Grid
+from minidepth.cuda.source import Kernel, files
+from minidepth.testing.device_array import DeviceArray
+from minidepth.testing.translate import translate
+
+COMPILER = os.environ.get("CXX", "g++")
+FLAGS = ("-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-ffp-contract=off")
+HERE = Path(__file__).parent
+
+
+class KernelError(RuntimeError):
+    """A kernel did what on a GPU would give wrong numbers now and then, or hang."""
+
+
+@dataclass
+class Counts:
+    """What one launch in the checking mode has read and written, in numbers."""
+
+    kernel: str
+    reads: dict[str, int]
+    writes: dict[str, int]
+    shared_reads: int
+    shared_writes: int
+
+
+class _Array(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("item_bytes", ctypes.c_int32),
+        ("name", ctypes.c_char_p),
+        ("reads", ctypes.c_int64),
+        ("writes", ctypes.c_int64),
+    ]
+
+
+class _Launch(ctypes.Structure):
+    _fields_ = [
+        ("blocks", ctypes.c_uint32 * 3),
+        ("threads", ctypes.c_uint32 * 3),
+        ("shared_reads", ctypes.c_int64),
+        ("shared_writes", ctypes.c_int64),
+        ("message", ctypes.c_char_p),
+        ("message_bytes", ctypes.c_int32),
+    ]
+
+
+_lock = threading.Lock()
+_launches: list[Counts] | None = None
+"""Where the checking mode keeps its counts; None where it is off."""
+
+
+@contextmanager
+def checking() -> Iterator[list[Counts]]:
+    """Look at every access of the kernels that run inside; the list gets the counts of each launch."""
+    global _launches
+    before, _launches = _launches, []
+    try:
+        yield _launches
+    finally:
+        _launches = before
+
+
+def run(kernel: Kernel, real: str, grid: Grid, arguments: list[Any]) -> None:
+    """Run `kernel` on every thread of `grid`, one after the other.
+
+    Raises:
+        KernelError: what it did is wrong; the text has the kernel, the place and the thread.
+    """
+    checked = _launches is not None
+    function = getattr(library(kernel.file, checked), f"emulate_{kernel.name}_{real}")
+    arrays, given = [], (ctypes.c_void_p * max(1, len(arguments)))()
+    kept = []
+    for number, (parameter, argument) in enumerate(zip(kernel.parameters, arguments)):
+        if parameter.is_pointer:
+            host = None if argument is None else argument.host
+            array = _Array(
+                None if host is None else host.ctypes.data, 0 if host is None else host.size,
+                0 if host is None else host.itemsize, parameter.name.encode(), 0, 0,
+            )  # fmt: skip
+            arrays.append(array)
+            given[number] = ctypes.addressof(array)
+        else:
+            kept.append(np.array(argument))
+            given[number] = kept[-1].ctypes.data
+    message = ctypes.create_string_buffer(1000)
+    launch = _Launch(grid.blocks, grid.threads, 0, 0, ctypes.cast(message, ctypes.c_char_p), len(message))
+    with _lock:
+        status = function(ctypes.byref(launch), given)
+    if status:
+        raise KernelError(f"{kernel.file.name}: {kernel.name}: {message.value.decode()}")
+    if _launches is not None:
+        names = [array.name.decode() for array in arrays]
+        reads, writes = ({n: getattr(a, what) for n, a in zip(names, arrays)} for what in ("reads", "writes"))
+        _launches.append(Counts(kernel.name, reads, writes, launch.shared_reads, launch.shared_writes))
+
+
+RUNNERS[DeviceArray] = run
+
+
+@functools.cache
+def library(file: Path, checked: bool) -> ctypes.CDLL:
+    """The compiled kernels of `file`; what has not changed since the last time is not compiled again.
+
+    Raises:
+        RuntimeError: there is no compiler, or it refuses the file.
+    """
+    reals = ("float32",) if checked else ("float32", "float64")
+    text = translate(file, reals, checked)
+    headers = "".join((HERE / name).read_text(encoding="utf-8") for name in ("cuda_emulator.h", "cuda_checks.h"))
+    digest = hashlib.sha256("\0".join((COMPILER, *FLAGS, headers, text)).encode()).hexdigest()[:20]
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("MINIDEPTH_EMULATOR_CACHE") or caches / "minidepth" / "emulator")
+    target = folder / f"{file.stem}{'_checked' if checked else ''}_{digest}.so"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _compile(file, text, target)
+    return ctypes.CDLL(str(target))
+
+
+def build(checked: Iterable[bool] = (False, True)) -> None:
+    """Compile all .cu files of the package, several at a time."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
+        for future in [pool.submit(library, file, mode) for mode in checked for file in files()]:
+            future.result()
+
+
+def _compile(file: Path, text: str, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = Path(folder, f"{file.stem}.cpp"), Path(folder, "made.so")
+        source.write_text(text, encoding="utf-8")
+        command = [COMPILER, *FLAGS, f"-I{HERE}", str(source), "-o", str(made)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError:
+            needs = f"the emulator needs {COMPILER} to compile {file.name}; install g++, or set CXX"
+            raise RuntimeError(needs) from None
+        if done.returncode:
+            raise RuntimeError(f"{file.name} does not compile with {COMPILER}:\n{done.stderr[:4000]}")
+        beside = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        beside.write_bytes(made.read_bytes())
+        beside.replace(target)

@@ -1,0 +1,74 @@
+"""From a .cu file to what g++ compiles for the emulator.
+
+Nearly all of CUDA's own words are defined in cuda_emulator.h, so the text stays as it is. What is added is a function
+for each kernel that unpacks the arguments Python hands over and runs it on a grid. In the checking mode, three things
+are written anew so that a class can watch the accesses:
+
+    const real* x                       Pointer<const real> x
+    __shared__ real tile[16][17];       static Shared<real, 16, 17> tile("tile");
+    reinterpret_cast<const float4*>(x)  pointer_cast<const float4>(x)
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from minidepth.cuda.source import Kernel, Parameter, included, parse, without_comments
+
+C_TYPES = {"float32": "float", "float64": "double"}
+
+_TYPE = r"(?:const\s+)?(?:real|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|char))?|long\s+long|bool)"
+_POINTER = re.compile(rf"({_TYPE})\s*\*\s*(?:__restrict__\s+)?(\w+)")
+_CAST = re.compile(rf"reinterpret_cast<({_TYPE})\s*\*>")
+_SHARED = re.compile(r"__shared__\s+([\w\s]+?)\s+(\w+)((?:\[[^\]]+\])+)\s*;")
+
+
+def translate(file: Path, reals: tuple[str, ...], checked: bool) -> str:
+    """The C++ source with the kernels of `file`, each as emulate_NAME_REAL for every type of numbers in `reals`."""
+    text = included(file)
+    kernels = parse(file, text)
+    body = without_comments(text).replace('extern "C"', "")  # there may be two of each, in namespaces
+    if checked:
+        body = watched(body)
+    parts = ["#define CHECKED" if checked else "", '#include "cuda_emulator.h"']
+    for real in reals:
+        parts += [f"#define REAL {C_TYPES[real]}", f"namespace in_{real} {{", body, "}"]
+        parts += ["#undef REAL", "#undef MINIDEPTH_COMMON_CUH"]
+        parts += [_wrapper(kernel, real, checked) for kernel in kernels]
+    return "\n".join(parts) + "\n"
+
+
+def watched(text: str) -> str:
+    """`text` with pointers and shared arrays as the classes of cuda_checks.h."""
+
+    def shared(match: re.Match[str]) -> str:
+        sizes = ", ".join(re.findall(r"\[([^\]]+)\]", match[3]))
+        return f'static Shared<{match[1]}, {sizes}> {match[2]}("{match[2]}");'
+
+    text = _SHARED.sub(shared, text)
+    text = _CAST.sub(r"pointer_cast<\1>", text)
+    return _POINTER.sub(r"Pointer<\1> \2", text)
+
+
+def _wrapper(kernel: Kernel, real: str, checked: bool) -> str:
+    """``int emulate_NAME_REAL(launch, arguments)``: 0, or 1 with the fault in the launch's message."""
+
+    def unpacked(number: int, parameter: Parameter) -> str:
+        name = C_TYPES[real] if parameter.type == "real" else parameter.type
+        if not parameter.is_pointer:
+            return f"argument<{name}>(given[{number}])"
+        return f"array_argument<{'const ' if parameter.is_const else ''}{name}>(given[{number}])"
+
+    before = "emulator::arrays.clear(); emulator::shared_reads = emulator::shared_writes = 0;" if checked else ""
+    after = "launch->shared_reads = emulator::shared_reads; launch->shared_writes = emulator::shared_writes;"
+    names = ", ".join(parameter.name for parameter in kernel.parameters)
+    values = "\n    ".join(f"auto {p.name} = {unpacked(n, p)};" for n, p in enumerate(kernel.parameters))
+    return f"""extern "C" int emulate_{kernel.name}_{real}(Launch* launch, void** given) {{
+    {before}
+    {values}
+    auto call = [&] {{ in_{real}::{kernel.name}({names}); }};
+    const int result = emulator::run(*launch, call);
+    {after if checked else ""}
+    return result;
+}}"""

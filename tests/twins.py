@@ -1,0 +1,74 @@
+"""CUDA twins against the NumPy kernels: under the emulator always, on a real GPU with ``pytest -m gpu``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minidepth.testing import checking, emulated
+
+GPUS = ["emulated", pytest.param("cuda", marks=pytest.mark.gpu)]
+"""For ``@pytest.mark.parametrize("gpu", GPUS)``."""
+
+ROUNDING = 8
+"""A twin may differ from NumPy by this many eps times the square root of the number of terms in a sum."""
+
+
+def to_gpu(gpu: str, array: Any) -> Any:
+    """`array` on the emulated GPU or on the real one."""
+    return emulated(array) if gpu == "emulated" else importlib.import_module("cupy").asarray(array)
+
+
+def assert_twin(gpu: str, kernel: Callable[..., Any], *args: Any, terms: int = 1, scale: float | None = None) -> Any:
+    """The twin of `kernel` computes what NumPy does, in float64 and in float32; return NumPy's result in float64.
+
+    Args:
+        gpu: of `GPUS`. Under the emulator it runs once more in the checking mode.
+        kernel: a registered kernel, such as ``minidepth.ops.leaky_relu.forward``.
+        args: its arguments, arrays in float64 (others as they are); they are not changed.
+        terms: how many numbers are added up for one of the result.
+        scale: how large the terms of a sum are together, where that is more than the largest result.
+    """
+    expected = kernel(*_converted(args, np.float64, np.array))
+    modes = [np.float64, np.float32]
+    for dtype in modes:
+        actual = kernel(*_converted(args, dtype, lambda array: to_gpu(gpu, array)))
+        _compare(actual, expected, ROUNDING * np.finfo(dtype).eps * terms**0.5, scale)
+    if gpu == "emulated":
+        with checking():
+            actual = kernel(*_converted(args, np.float32, emulated))
+        _compare(actual, expected, ROUNDING * np.finfo(np.float32).eps * terms**0.5, scale)
+    return expected
+
+
+def _converted(value: Any, dtype: Any, move: Callable[[Any], Any]) -> Any:
+    """`value` with each array moved, and in `dtype` where it holds float64; lists and tuples are walked through."""
+    if isinstance(value, np.ndarray):
+        return move(value.astype(dtype) if value.dtype == np.float64 else value.copy())
+    if isinstance(value, (list, tuple)):
+        items = [_converted(item, dtype, move) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
+def _compare(actual: Any, expected: Any, tolerance: float, scale: float | None) -> None:
+    if isinstance(expected, (list, tuple)):
+        assert len(actual) == len(expected)
+        for one, other in zip(actual, expected):
+            _compare(one, other, tolerance, scale)
+        return
+    if expected is None:
+        assert actual is None
+        return
+    values = actual.get()
+    assert values.shape == np.shape(expected)
+    if values.dtype.kind != "f":
+        assert values.dtype == expected.dtype
+        np.testing.assert_array_equal(values, expected)
+        return
+    largest = float(np.max(np.abs(expected), initial=0)) if scale is None else scale
+    np.testing.assert_allclose(values, expected, rtol=tolerance, atol=tolerance * largest)

@@ -16,4 +16,46 @@ constexpr int WARP = 32;
 // The number of this thread among all threads of a flat grid, see `flat` in cuda/launch.py.
 __device__ __forceinline__ int flat_thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Sums and maxima over the 32 threads of a warp, and over a block. All of its threads must take part, and all get the
+// result. The order is fixed, so the same numbers give the same bits each time. T is real unless said: block_sum<double>.
+// In a warp, each step adds what the lane 16, 8, 4, 2, 1 places across has; a + b = b + a, so all lanes round alike.
+template <class T> __device__ __forceinline__ T warp_sum(T value) {
+    for (int step = WARP / 2; step > 0; step /= 2) value += __shfl_xor_sync(0xffffffffu, value, step);
+    return value;
+}
+
+template <class T> __device__ __forceinline__ T warp_max(T value) {
+    for (int step = WARP / 2; step > 0; step /= 2) {
+        T other = __shfl_xor_sync(0xffffffffu, value, step);
+        value = value < other ? other : value;
+    }
+    return value;
+}
+
+// A block is a row of warps here: blockDim is (a multiple of 32, 1, 1). Each warp adds up its own, and then every warp
+// adds up what the warps found, so that nobody has to hand the result round.
+template <class T> __device__ __forceinline__ T block_sum(T value) {
+    __shared__ T of_warp[WARP];
+    int lane = threadIdx.x % WARP;
+    value = warp_sum(value);
+    __syncthreads();  // somebody may still be reading what the call before has left here
+    if (lane == 0) of_warp[threadIdx.x / WARP] = value;
+    __syncthreads();
+    T found = 0;
+    if (lane < blockDim.x / WARP) found = of_warp[lane];
+    return warp_sum(found);
+}
+
+template <class T> __device__ __forceinline__ T block_max(T value) {
+    __shared__ T of_warp[WARP];
+    int lane = threadIdx.x % WARP;
+    value = warp_max(value);
+    __syncthreads();
+    if (lane == 0) of_warp[threadIdx.x / WARP] = value;
+    __syncthreads();
+    T found = value;  // that of its own warp once more: it changes nothing
+    if (lane < blockDim.x / WARP) found = of_warp[lane];
+    return warp_max(found);
+}
+
 #endif

@@ -4,6 +4,7 @@ The kernels themselves lie beside their operations: ``ops/leaky_relu.cu`` beside
 """
 
 from minidepth.cuda.launch import Grid as Grid
+from minidepth.cuda.launch import aligned as aligned
 from minidepth.cuda.launch import flat as flat
 from minidepth.cuda.launch import launch as launch
 from minidepth.cuda.source import constant as constant

@@ -35,6 +35,14 @@ def flat(n: int, threads: int = 256) -> Grid:
     return Grid((-(-n // threads), 1, 1), (threads, 1, 1))
 
 
+def aligned(*arrays: Any) -> bool:
+    """Whether each array begins at a multiple of 16 bytes, as a kernel needs that reads four numbers at once.
+
+    Memory of its own does; a view of the middle of an array may not.
+    """
+    return all(array.__cuda_array_interface__["data"][0] % 16 == 0 for array in arrays)
+
+
 def launch(name: str, grid: Grid, *args: Any) -> None:
     """Run the kernel `name` on `grid`; nothing happens where the grid has no blocks.
 

@@ -11,6 +11,11 @@
 #endif
 typedef REAL real;
 
+// Two and four neighbouring numbers that a thread reads or writes at once, at most 16 bytes an instruction. Their place
+// must be a multiple of two numbers (of 16 bytes), see `aligned` in cuda/launch.py.
+struct alignas(2 * sizeof(real)) real2 { real x, y; };
+struct alignas(16) real4 { real x, y, z, w; };
+
 constexpr int WARP = 32;
 
 // The number of this thread among all threads of a flat grid, see `flat` in cuda/launch.py.

@@ -18,7 +18,7 @@ from minidepth.cuda.source import Kernel, Parameter, included, parse, without_co
 
 C_TYPES = {"float32": "float", "float64": "double"}
 
-_TYPE = r"(?:const\s+)?(?:real|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|char))?|long\s+long|bool)"
+_TYPE = r"(?:const\s+)?(?:real[24]?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|long\s+long|bool)"
 _POINTER = re.compile(rf"({_TYPE})\s*\*\s*(?:__restrict__\s+)?(\w+)")
 _CAST = re.compile(rf"reinterpret_cast<({_TYPE})\s*\*>")
 _SHARED = re.compile(r"__shared__\s+([\w\s]+?)\s+(\w+)((?:\[[^\]]+\])+)\s*;")
@@ -33,7 +33,8 @@ def translate(file: Path, reals: tuple[str, ...], checked: bool) -> str:
         body = watched(body)
     parts = ["#define CHECKED" if checked else "", '#include "cuda_emulator.h"']
     for real in reals:
-        parts += [f"#define REAL {C_TYPES[real]}", f"namespace in_{real} {{", body, "}"]
+        # Nameless as well: two libraries must not share the shared arrays of a template, as g++ would let them.
+        parts += [f"#define REAL {C_TYPES[real]}", f"namespace {{ namespace in_{real} {{", body, "}}"]
         parts += ["#undef REAL", "#undef MINIDEPTH_COMMON_CUH"]
         parts += [_wrapper(kernel, real, checked) for kernel in kernels]
     return "\n".join(parts) + "\n"

@@ -30,9 +30,9 @@ RUNNERS: dict[type, Run] = {}
 """Type of array -> what runs a kernel on such arrays: ``run(kernel, dtype, grid, arguments)``."""
 
 
-def flat(n: int, threads: int = 256) -> Grid:
-    """The grid with a thread for each of n numbers, in blocks of `threads`."""
-    return Grid((-(-n // threads), 1, 1), (threads, 1, 1))
+def flat(n: int, threads: int = 256, each: int = 1) -> Grid:
+    """The grid with a thread for each of n numbers, or for every `each` of them, in blocks of `threads`."""
+    return Grid((-(-n // (threads * each)), 1, 1), (threads, 1, 1))
 
 
 def aligned(*arrays: Any) -> bool:

@@ -21,6 +21,19 @@ constexpr int WARP = 32;
 // The number of this thread among all threads of a flat grid, see `flat` in cuda/launch.py.
 __device__ __forceinline__ int flat_thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Calls f(i) for the numbers of this thread in a flat grid where each has `Count` of them, a block apart, see `each` of
+// `flat`. The compiler brings all their reads to the front, so that a thread waits once and not Count times, provided
+// that no write can change what is still to be read: declare the pointers __restrict__.
+template <int Count, class Function> __device__ __forceinline__ void each_number(int n, Function f) {
+    int first = blockIdx.x * blockDim.x * Count + threadIdx.x, step = blockDim.x;
+    if (n - first > (Count - 1) * step) {
+#pragma unroll
+        for (int k = 0; k < Count; ++k) f(first + k * step);
+    } else {
+        for (int k = 0; n - first > k * step; ++k) f(first + k * step);
+    }
+}
+
 // Sums and maxima over the 32 threads of a warp, and over a block. All of its threads must take part, and all get the
 // result. The order is fixed, so the same numbers give the same bits each time. T is real unless said: block_sum<double>.
 // In a warp, each step adds what the lane 16, 8, 4, 2, 1 places across has; a + b = b + a, so all lanes round alike.

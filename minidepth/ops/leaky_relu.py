@@ -64,12 +64,12 @@ def grad_x(grad: Array, y: Array, slope: float) -> Array:
 @cuda(forward)
 def forward_cuda(x: Array, slope: float) -> Array:
     y = empty_like(x)
-    launch("leaky_relu_forward", flat(x.size), x, y, slope, x.size)
+    launch("leaky_relu_forward", flat(x.size, each=4), x, y, slope, x.size)
     return y
 
 
 @cuda(grad_x)
 def grad_x_cuda(grad: Array, y: Array, slope: float) -> Array:
     result = empty_like(grad)
-    launch("leaky_relu_grad_x", flat(grad.size), grad, y, result, slope, grad.size)
+    launch("leaky_relu_grad_x", flat(grad.size, each=4), grad, y, result, slope, grad.size)
     return result

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minidepth.backend import KERNELS
-from minidepth.ops.conv2d import output_size
+from minidepth.ops.conv_sizes import output_size
 from minidepth.ops.cpu.paths import choose
 
 COLUMNS = {

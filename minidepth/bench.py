@@ -23,7 +23,7 @@ from minidepth.engine import Tensor, no_grad
 from minidepth.errors import InputError
 from minidepth.models import build
 from minidepth.nn import Conv2d, ConvTranspose2d, Module, watch
-from minidepth.ops.conv2d import output_size
+from minidepth.ops.conv_sizes import output_size
 from minidepth.ops.cpu import paths
 
 NETWORKS = {"small": (8, 2, (48, 64)), "base16": (16, 4, (240, 320)), "base64": (64, 2, (240, 320))}

@@ -16,7 +16,7 @@ import numpy as np
 
 from minidepth import nn
 from minidepth.engine import Tensor
-from minidepth.ops.conv2d import output_size
+from minidepth.ops.conv_sizes import output_size
 from minidepth.ops.conv_transpose2d import output_shape
 
 Shape = tuple[int, ...]

@@ -27,13 +27,14 @@ import numpy as np
 
 from minidepth.backend import Array, kernel
 from minidepth.engine import Tensor
-from minidepth.ops.cpu import pool
+from minidepth.ops.conv_sizes import Pair as Pair
+from minidepth.ops.conv_sizes import check, output_size
+from minidepth.ops.conv_sizes import pair as pair
 from minidepth.ops.cpu.elementwise import elementwise
 from minidepth.ops.cpu.finish import Limits
 from minidepth.ops.cpu.paths import LIMITING, choose
 from minidepth.ops.cpu.threads import run_slices
-
-Pair = tuple[int, int]
+from minidepth.ops.im2col import col2im, im2col
 
 SUM_ELEMENTS = 1 << 19
 """Numbers that a thread adds up for the bias at a time: some 200 us, beside which handing out the work is little."""
@@ -207,87 +208,3 @@ def plain_grad_weight(
     patches = im2col(x, weight_shape, stride, padding, dilation, groups)  # (N, G, K, R*S)
     grads = grad.reshape(len(grad), groups, weight_shape[0] // groups, -1)  # (N, G, O/G, R*S)
     return (grads @ patches.swapaxes(2, 3)).sum(axis=0).reshape(weight_shape)
-
-
-def im2col(x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
-    """x (N, C, H, W) -> patches (N, G, K, R*S): column r*S + c holds what the kernel meets at output (r, c)."""
-    (n, channels, height, width), (i_size, j_size) = x.shape, weight_shape[2:]
-    rows, columns = output_size("conv2d", x.shape, weight_shape, stride, padding, dilation)
-    padded = pool.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), x.dtype)
-    padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width] = x
-    patches = pool.empty((n, channels, i_size, j_size, rows, columns), x.dtype)
-    for i in range(i_size):
-        for j in range(j_size):
-            patches[:, :, i, j] = padded[_tap(i, j, rows, columns, stride, dilation)]
-    return patches.reshape(n, groups, -1, rows * columns)
-
-
-def col2im(
-    patches: Array,
-    x_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-) -> Array:
-    """The adjoint of `im2col`: patches (N, G, K, R*S) -> (N, C, H, W), adding where patches overlap."""
-    (n, channels, height, width), (i_size, j_size) = x_shape, weight_shape[2:]
-    rows, columns = output_size("conv2d", x_shape, weight_shape, stride, padding, dilation)
-    patches = patches.reshape(n, channels, i_size, j_size, rows, columns)
-    padded = pool.zeros((n, channels, height + 2 * padding[0], width + 2 * padding[1]), patches.dtype)
-    for i in range(i_size):
-        for j in range(j_size):
-            padded[_tap(i, j, rows, columns, stride, dilation)] += patches[:, :, i, j]
-    return np.ascontiguousarray(padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width])
-
-
-def _tap(i: int, j: int, rows: int, columns: int, stride: Pair, dilation: Pair) -> tuple[slice, ...]:
-    """Where the kernel's tap (i, j) lies in the padded picture, for all outputs at once."""
-    top, left = i * dilation[0], j * dilation[1]
-    return (
-        slice(None),
-        slice(None),
-        slice(top, top + stride[0] * (rows - 1) + 1, stride[0]),
-        slice(left, left + stride[1] * (columns - 1) + 1, stride[1]),
-    )
-
-
-def output_size(
-    op: str, x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair
-) -> Pair:
-    """(R, S) of a convolution; ValueError where the kernel does not fit into the padded picture."""
-    sizes = []
-    for axis in (0, 1):
-        room = x_shape[2 + axis] + 2 * padding[axis] - dilation[axis] * (weight_shape[2 + axis] - 1) - 1
-        sizes.append(room // stride[axis] + 1)
-        if room < 0:
-            raise ValueError(
-                f"{op}: the kernel is larger than the padded picture (x {x_shape}, weight {weight_shape}, "
-                f"padding {padding}, dilation {dilation}); pad more or pass a larger x"
-            )
-    return sizes[0], sizes[1]
-
-
-def pair(op: str, name: str, value: int | Pair, least: int = 1) -> Pair:
-    """A number for both axes, or one for each (height first), as a pair of whole numbers of at least `least`."""
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2 or any(not isinstance(v, (int, np.integer)) or v < least for v in values):
-        raise ValueError(f"{op}: {name} is {value!r}; it must be a whole number of at least {least}, or a pair of them")
-    return int(values[0]), int(values[1])
-
-
-def check(op: str, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, bias_size: int | None = None) -> None:
-    """What conv2d and conv_transpose2d ask of their arguments alike."""
-    shapes = f"x {x.shape}, weight {weight.shape}, bias {None if bias is None else bias.shape}, groups {groups}"
-    if x.ndim != 4 or weight.ndim != 4:
-        raise ValueError(f"{op}: x and weight must have 4 dimensions, (N, C, H, W) and (O, C, I, J) ({shapes})")
-    if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups or weight.shape[0] % groups:
-        raise ValueError(f"{op}: groups must divide the channels of x and the first size of weight ({shapes})")
-    if weight.size == 0:
-        raise ValueError(f"{op}: weight must not be empty ({shapes})")
-    bias_size = weight.shape[0] if bias_size is None else bias_size
-    if bias is not None and bias.shape != (bias_size,):
-        raise ValueError(f"{op}: bias must have shape ({bias_size},) ({shapes})")
-    if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
-        dtypes = f"x {x.dtype}, weight {weight.dtype}, bias {None if bias is None else bias.dtype}"
-        raise TypeError(f"{op}: x, weight and bias must have one dtype ({dtypes})")

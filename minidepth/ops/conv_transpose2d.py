@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.ops.conv2d import Pair, check, grad_bias, pair
 from minidepth.ops.conv2d import forward as conv_forward
+from minidepth.ops.conv2d import grad_bias
 from minidepth.ops.conv2d import grad_weight as conv_grad_weight
 from minidepth.ops.conv2d import grad_x as conv_grad_x
+from minidepth.ops.conv_sizes import Pair, check, pair
 
 
 def conv_transpose2d(

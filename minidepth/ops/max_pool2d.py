@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import aligned, flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
 from minidepth.ops.cpu import pool, unpool_2x2
@@ -107,6 +108,49 @@ def grad_x(
     run_blocks(task, grad.shape[:2], BLOCK_ELEMENTS // (size[0] * size[1]))
     inside = result[:, :, padding[0] : padding[0] + x_shape[2], padding[1] : padding[1] + x_shape[3]]
     return np.ascontiguousarray(inside)
+
+
+@cuda(forward)
+def forward_cuda(
+    x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair, need_winner: bool = True
+) -> tuple[Array, Array | None]:
+    y = empty((*x.shape[:2], *size), x)
+    wide = window[0] * window[1] > 256
+    winner = empty(y.shape, x, np.uint32 if wide else np.uint8) if need_winner else None
+    if _in_pairs(x.shape, window, stride, padding, dilation, size) and aligned(x, y):
+        launch("max_pool2d_forward_2x2", flat(y.size // 2), x, y, winner, x.shape[3] // 4, y.size // 2)
+        return y, winner
+    name = "max_pool2d_forward_wide" if wide else "max_pool2d_forward"
+    sizes = (*x.shape[2:], *size, *window, *stride, *padding, *dilation)
+    launch(name, flat(y.size), x, y, winner, *sizes, y.size)
+    return y, winner
+
+
+@cuda(grad_x)
+def grad_x_cuda(
+    grad: Array,
+    winner: Array,
+    x_shape: tuple[int, ...],
+    window: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> Array:
+    result = empty(x_shape, grad)
+    size = (grad.shape[2], grad.shape[3])
+    if _in_pairs(x_shape, window, stride, padding, dilation, size) and aligned(grad, winner, result):
+        launch("max_pool2d_grad_x_2x2", flat(grad.size // 2), grad, winner, result, x_shape[3] // 4, grad.size // 2)
+        return result
+    name = "max_pool2d_grad_x_wide" if winner.dtype == np.uint32 else "max_pool2d_grad_x"
+    sizes = (*x_shape[2:], *size, *window, *stride, *padding, *dilation)
+    launch(name, flat(result.size), grad, winner, result, *sizes, result.size)
+    return result
+
+
+def _in_pairs(x_shape: tuple[int, ...], window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair) -> bool:
+    """Whether windows of 2x2 cover the picture exactly, and each row holds pairs of them."""
+    usual = window == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)
+    return usual and x_shape[2:] == (2 * size[0], 2 * size[1]) and x_shape[3] % 4 == 0
 
 
 def pool_size(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_gradient, assert_same, normal
+from twins import GPUS, assert_twin, to_gpu
 
 from minidepth import Tensor
 from minidepth.gradient_inputs import distinct
@@ -90,6 +91,50 @@ def test_gives_the_same_for_any_memory_layout() -> None:
     x = normal(2, 6, 4, 3)
     expected = reference.max_pool2d(x.transpose(0, 3, 1, 2), (2, 2), (2, 2))
     assert_same(max_pool2d(Tensor(x).permute(0, 3, 1, 2), 2), expected)
+
+
+CUDA = [  # more than a block; in twos (the first two), and what is not quite; a window of 289 numbers
+    ((1, 3, 20, 36), (2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((2, 1, 2, 4), (2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((1, 2, 6, 6), (2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((1, 2, 5, 8), (2, 2), (2, 2), (0, 0), (1, 1), True),
+    ((1, 2, 4, 8), (2, 2), (2, 2), (1, 1), (1, 1), False),
+    ((1, 1, 5, 9), (2, 2), (2, 2), (0, 0), (1, 4), False),
+    ((1, 1, 21, 20), (17, 17), (1, 2), (8, 3), (1, 1), False),
+]
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("setting", SETTINGS + CUDA, ids=str)
+def test_cuda(setting, gpu) -> None:
+    shape, window, stride, padding, dilation, ceil_mode = setting
+    x = distinct(np.random.default_rng(0), shape)
+    size = kernels.pool_size("max_pool2d", shape, window, stride, padding, dilation, ceil_mode)
+    y, winner = assert_twin(gpu, kernels.forward, x, window, stride, padding, dilation, size)
+    assert_twin(gpu, kernels.forward, x, window, stride, padding, dilation, size, False)
+    terms = window[0] * window[1]
+    grad = normal(*y.shape)
+    assert_twin(gpu, kernels.grad_x, grad, winner, shape, window, stride, padding, dilation, terms=terms)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("window, width", [(2, 8), (2, 7), (3, 8)])
+def test_cuda_ties_and_nan(window, width, gpu) -> None:
+    x = np.random.default_rng(0).integers(0, 3, (2, 3, 8, width)).astype(np.float64)
+    x[0, 0, 3:5, 2:5] = np.nan
+    x[1, 1] = -np.inf
+    size = kernels.pool_size("max_pool2d", x.shape, (window,) * 2, (2, 2), (0, 0), (1, 1), False)
+    assert_twin(gpu, kernels.forward, x, (window,) * 2, (2, 2), (0, 0), (1, 1), size, scale=1)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_cuda_memory_that_begins_anywhere(gpu) -> None:
+    x = to_gpu(gpu, normal(1 + 2 * 4 * 8))[1:].reshape(1, 2, 4, 8)  # no four numbers can be read at once
+    y, winner = kernels.forward(x, (2, 2), (2, 2), (0, 0), (1, 1), (2, 4))
+    assert_same(y.get(), reference.max_pool2d(x.get(), (2, 2), (2, 2)), relative=0)
+    grad = to_gpu(gpu, normal(1 + y.size))[1:].reshape(y.shape)
+    result = kernels.grad_x(grad, winner, x.shape, (2, 2), (2, 2), (0, 0), (1, 1)).get()
+    assert sorted(result[result != 0]) == sorted(grad.get().ravel())
 
 
 @pytest.mark.parametrize(

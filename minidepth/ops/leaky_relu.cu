@@ -9,15 +9,14 @@
 //    each of its multiprocessors, 12 KB in all; but 2048 threads that wait for 4 bytes each have asked for 8 KB.
 // 2. Four numbers a thread, all asked for before the first is used: 32 KB, and the memory is what limits the kernel.
 //    A float4 would ask for as many with one instruction, and fail where an array does not begin at a multiple of 16
-//    bytes; it is bytes and not instructions that are short here. See `each_number` in common.cuh.
+//    bytes; it is bytes and not instructions that are short here. See `map_numbers` in common.cuh.
 #include "common.cuh"
 
-extern "C" __global__ void leaky_relu_forward(const real* __restrict__ x, real* __restrict__ y, real slope, int n) {
-    each_number<4>(n, [&](int i) { y[i] = x[i] > 0 ? x[i] : slope * x[i]; });
+extern "C" __global__ void leaky_relu_forward(const real* x, real* y, real slope, int n) {
+    map_numbers<4>(x, y, n, [=](real x) { return x > 0 ? x : slope * x; });
 }
 
 // The sign of y is the sign of x, so y serves in its place. At 0 the slope counts, as in PyTorch.
-extern "C" __global__ void leaky_relu_grad_x(const real* __restrict__ grad, const real* __restrict__ y,
-                                             real* __restrict__ grad_x, real slope, int n) {
-    each_number<4>(n, [&](int i) { grad_x[i] = y[i] > 0 ? grad[i] : slope * grad[i]; });
+extern "C" __global__ void leaky_relu_grad_x(const real* grad, const real* y, real* grad_x, real slope, int n) {
+    map_numbers<4>(grad, y, grad_x, n, [=](real grad, real y) { return y > 0 ? grad : slope * grad; });
 }

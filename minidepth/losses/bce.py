@@ -16,6 +16,8 @@ import numpy as np
 from minidepth import ops
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
 from minidepth.losses.masked import masked_mean, masked_target, where_valid
 from minidepth.ops.activations import sigmoid_forward
 from minidepth.ops.cpu.elementwise import elementwise
@@ -23,6 +25,7 @@ from minidepth.ops.cpu.elementwise import elementwise
 PROBABILITY_EPS = 1e-7
 
 
+@on_gpu(fused.pixel, "bce", "LOGITS")
 def bce(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean binary cross-entropy of logits.
 
@@ -43,6 +46,7 @@ def bce(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return masked_mean(Tensor.from_op("bce", elementwise(_cross_entropy, z, t), (logits,), pullback), valid)
 
 
+@on_gpu(fused.pixel, "bce:probabilities", "PROBABILITIES")
 def bce_probabilities(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean binary cross-entropy of probabilities, such as a sigmoid gives. Arguments else as for `bce`."""
     t = masked_target("bce:probabilities", prediction, target, valid)

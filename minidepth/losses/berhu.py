@@ -19,6 +19,8 @@ import numpy as np
 
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
 from minidepth.losses.masked import masked_error, masked_mean
 from minidepth.ops.cpu.elementwise import elementwise
 
@@ -26,6 +28,7 @@ LINEAR_SHARE = 0.2
 """c as a share of the largest error."""
 
 
+@on_gpu(fused.pixel, "berhu", "BERHU")
 def berhu(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of B(e) over the valid pixels, in m for depth in metres.
 

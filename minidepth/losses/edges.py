@@ -21,7 +21,7 @@ import numpy as np
 
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor
-from minidepth.losses.masked import masked_error, masked_target, where_valid
+from minidepth.losses.masked import count, masked_error, masked_target, where_valid
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.elementwise import elementwise
 
@@ -59,7 +59,7 @@ def smoothness(prediction: Tensor, target: Array, valid: Array, image: Array) ->
 def smoothness_keras(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of |dx p| + |dy p|, each times the exponential of that mean of the target. Arguments as for `edges`."""
     t = masked_target("smoothness:keras", prediction, target, valid).data
-    lib, (beside, below), n = xp(t), _pairs(valid), max(int(valid.sum()), 1)
+    lib, (beside, below), n = xp(t), _pairs(valid), count(valid, t.dtype)
     across = lib.exp((lib.abs(t[..., 1:] - t[..., :-1]) * beside).sum() / n) * beside
     down = lib.exp((lib.abs(t[..., 1:, :] - t[..., :-1, :]) * below).sum() / n) * below
     return _mean_of_steps(where_valid(prediction, valid), valid, across, down)
@@ -73,7 +73,7 @@ def _pairs(valid: Array) -> tuple[Array, Array]:
 def _mean_of_steps(x: Tensor, valid: Array, across: Array, down: Array) -> Tensor:
     """1/n sum across |dx x| + down |dy x|; the pullback keeps the weights with the signs of the steps, divided by n."""
     value, lib, dtype = x.data, xp(x.data), x.dtype
-    n = max(int(valid.sum()), 1)
+    n = count(valid, dtype)
     to_side = elementwise(np.subtract, value[..., 1:], value[..., :-1])
     downwards = elementwise(np.subtract, value[..., 1:, :], value[..., :-1, :])
     side_weight = (lib.sign(to_side) * across).astype(dtype, copy=False)

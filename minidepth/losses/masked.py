@@ -39,9 +39,12 @@ def masked_mean(x: Tensor, valid: Array) -> Tensor:
 
     A mask (N, 1, H, W) over x (N, C, H, W) counts pixels: the C values of a pixel are added, not averaged.
     """
-    lib = xp(x.data)
-    count = lib.maximum(valid.sum(), 1).astype(x.dtype)  # stays an array: reading a number back would stall a GPU
-    return where_valid(x, valid).sum() / as_tensor(count)
+    return where_valid(x, valid).sum() / as_tensor(count(valid, x.dtype))
+
+
+def count(valid: Array, dtype: np.dtype) -> Array:
+    """How many places are valid, at least 1. It stays an array: reading the number back would stall a GPU."""
+    return xp(valid).maximum(valid.sum(), 1).astype(dtype)
 
 
 def squash(prediction: Tensor, valid: Array) -> Tensor:
@@ -62,6 +65,12 @@ def masked_error(name: str, prediction: Tensor, target: Array, valid: Array) -> 
 
 def masked_target(name: str, prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """The target as a constant Tensor of the prediction's dtype, 0 where not valid, after the sizes are checked."""
+    check_maps(name, prediction, target, valid)
+    return Tensor(keep_valid(target, valid).astype(prediction.dtype, copy=False))
+
+
+def check_maps(name: str, prediction: Tensor, target: Array, valid: Array) -> None:
+    """That all three are (N, 1, H, W), and `valid` is bool."""
     shapes = f"(prediction {prediction.shape}, target {target.shape}, valid {valid.shape})"
     if prediction.ndim != 4 or prediction.shape[1] != 1:
         raise ValueError(f"{name}: the prediction must have the shape (N, 1, H, W) {shapes}")
@@ -69,7 +78,6 @@ def masked_target(name: str, prediction: Tensor, target: Array, valid: Array) ->
         raise ValueError(f"{name}: prediction, target and valid must have the same shape {shapes}")
     if valid.dtype != bool:
         raise ValueError(f"{name}: valid has dtype {valid.dtype}; it must be bool, for instance target > 0")
-    return Tensor(keep_valid(target, valid).astype(prediction.dtype, copy=False))
 
 
 def sobel_edges(name: str, x: Tensor, border: Border) -> Tensor:

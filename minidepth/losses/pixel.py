@@ -19,12 +19,15 @@ from __future__ import annotations
 from minidepth import ops
 from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.losses.masked import masked_error, masked_mean, one_if_any, squash
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
+from minidepth.losses.masked import check_maps, masked_error, masked_mean, one_if_any, squash
 
 ROOT_EPS = 1e-6
 """What is added inside the root of rmse, in the unit of the target squared."""
 
 
+@on_gpu(fused.pixel, "mse", "SQUARE")
 def mse(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean squared error over the valid pixels, in m^2 for depth in metres.
 
@@ -37,12 +40,14 @@ def mse(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return masked_mean(error * error, valid)
 
 
+@on_gpu(fused.pixel, "l1", "ABSOLUTE")
 def l1(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean absolute error over the valid pixels, in m for depth in metres. Arguments as for `mse`."""
     error = masked_error("l1", prediction, target, valid)
     return masked_mean(ops.abs(error), valid)
 
 
+@on_gpu(fused.pixel, "l1:hu", "LOGARITHM")
 def l1_hu(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of ln(|e| + 1/2) over the valid pixels; negative for a good fit. Arguments as for `mse`."""
     error = masked_error("l1:hu", prediction, target, valid)
@@ -60,5 +65,5 @@ def rmse_logits(prediction: Tensor, target: Array, valid: Array) -> Tensor:
 
 
 def _rmse(name: str, prediction: Tensor, target: Array, valid: Array) -> Tensor:
-    error = masked_error(name, prediction, target, valid)
-    return ops.sqrt(masked_mean(error * error, valid) + ROOT_EPS) * one_if_any(valid, error.dtype)
+    check_maps(name, prediction, target, valid)
+    return ops.sqrt(mse(prediction, target, valid) + ROOT_EPS) * one_if_any(valid, prediction.dtype)

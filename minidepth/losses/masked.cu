@@ -1,0 +1,31 @@
+// The end of every fused loss: from the sums that the blocks of its kernel have left to a mean over the pixels that count.
+//
+//     value = factor / max(n, 1) sum of all values        share = factor / max(n, 1)
+//
+// Threads: one block, whose threads add up every 256th of the pairs and then each other's sums. Bytes moved: 8 a block of
+// the kernel before, so next to nothing. It is a kernel of its own because nobody may add up what other blocks have
+// written before all of them are through, and the next launch is the one place where that is certain.
+//
+// The ladder
+// 1. One atomicAdd a block on one number, in the kernel before: no second launch, but the order of the additions, and
+//    with it the last bits of the loss, would differ from run to run.
+// 2. Sums in a fixed order here, which wins: the same bits each time, for 2 us. That n is found here, too, and stays on
+//    the GPU, is why no loss ever waits for a number.
+#include "../ops/common.cuh"
+#include "masked.cuh"
+
+extern "C" __global__ __launch_bounds__(256) void masked_mean(const real* sums, real* value, real* share, real factor,
+                                                              int blocks) {
+    real total = 0, counted = 0;
+    for (int block = threadIdx.x; block < blocks; block += blockDim.x) {
+        total += sums[2 * block];
+        counted += sums[2 * block + 1];
+    }
+    total = block_sum(total);
+    counted = block_sum(counted);
+    if (threadIdx.x == 0) {
+        real each = factor / max(counted, real(1));
+        value[0] = total * each;
+        share[0] = each;
+    }
+}

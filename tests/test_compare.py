@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from run_helpers import silent, small_config, tiny_data
 
-from minidepth.compare import common_target, compare
+from minidepth.compare import Examined, common_target, compare
 from minidepth.compare_report import compare_to_folder
 from minidepth.data.make import make
 from minidepth.errors import InputError
@@ -54,6 +54,20 @@ def test_every_file_holds_the_scores_of_evaluate(runs, data, tmp_path):
     for name in ("compare.png", "photos.png"):
         with Image.open(out / name) as picture:
             assert picture.size[0] > 500
+
+
+def test_the_same_frames_are_shown_every_time(runs, data, monkeypatch):
+    orders = []
+
+    def note(order):
+        orders.append(order)
+        return Examined({"run": order.run, "ms_per_picture": 1.0, "peak_mib": 1.0}, [], None)
+
+    monkeypatch.setattr("minidepth.compare.in_child", note)
+    drawn = [compare(runs, data, shown=2, seed=seed, log=silent)[1] for seed in (0, 0, 0, 0, 1, 2, 3)]
+    assert drawn[0] == drawn[1] == drawn[2] == drawn[3]
+    assert len({tuple(frames) for frames in drawn}) > 1
+    assert [list(order.shown) for order in orders] == [frames for frames in drawn for _ in runs]
 
 
 def test_photos_alone_need_no_data(runs, tmp_path):

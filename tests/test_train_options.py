@@ -245,3 +245,22 @@ def test_what_may_change_at_a_resume():
     for schedule in ("linear:epochs", "step:30,60"):
         with pytest.raises(InputError, match="laid out over all epochs"):
             continue_config(TrainConfig(schedule=schedule), {"epochs": 30}, "run")
+
+
+def test_training_begins_with_the_weights_of_a_file(data, tmp_path):
+    first = train(small_config(data, tmp_path / "first", epochs=1, seed=1), log=silent)
+    network = load_model(first).network
+    checkpoint.save(tmp_path / "weights.safetensors", network.state_dict(), {})
+    lines = []
+    given = {
+        "weights": str(tmp_path / "weights.safetensors"),
+        "epochs": 1,
+        "seed": 2,
+        "lr": 1e-30,
+    }  # steps too small to change a float32
+    second = load_model(train(small_config(data, tmp_path / "second", **given), log=lines.append)).network
+    for (name, expected), (_, actual) in zip(network.named_parameters(), second.named_parameters()):
+        assert np.array_equal(actual.data, expected.data), name
+    assert any("weights.safetensors" in line for line in lines)
+    with pytest.raises(InputError, match="nothing.safetensors"):
+        train(small_config(data, tmp_path / "third", weights=str(tmp_path / "nothing.safetensors")), log=silent)

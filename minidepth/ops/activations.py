@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty_like, kernel
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu.elementwise import elementwise
 
@@ -112,3 +113,59 @@ def tanh_grad_x(grad: Array, y: Array) -> Array:
         out *= grad
 
     return elementwise(tile, grad, y)
+
+
+@cuda(relu_forward)
+def relu_forward_cuda(x: Array) -> Array:
+    y = empty_like(x)
+    launch("activations_relu_forward", flat(x.size, each=4), x, y, x.size)
+    return y
+
+
+@cuda(relu_grad_x)
+def relu_grad_x_cuda(grad: Array, y: Array) -> Array:
+    result = empty_like(grad)
+    launch("activations_relu_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    return result
+
+
+@cuda(relu6_forward)
+def relu6_forward_cuda(x: Array) -> Array:
+    y = empty_like(x)
+    launch("activations_relu6_forward", flat(x.size, each=4), x, y, x.size)
+    return y
+
+
+@cuda(relu6_grad_x)
+def relu6_grad_x_cuda(grad: Array, y: Array) -> Array:
+    result = empty_like(grad)
+    launch("activations_relu6_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    return result
+
+
+@cuda(sigmoid_forward)
+def sigmoid_forward_cuda(x: Array) -> Array:
+    y = empty_like(x)
+    launch("activations_sigmoid_forward", flat(x.size, each=4), x, y, x.size)
+    return y
+
+
+@cuda(sigmoid_grad_x)
+def sigmoid_grad_x_cuda(grad: Array, y: Array) -> Array:
+    result = empty_like(grad)
+    launch("activations_sigmoid_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    return result
+
+
+@cuda(tanh_forward)
+def tanh_forward_cuda(x: Array) -> Array:
+    y = empty_like(x)
+    launch("activations_tanh_forward", flat(x.size, each=4), x, y, x.size)
+    return y
+
+
+@cuda(tanh_grad_x)
+def tanh_grad_x_cuda(grad: Array, y: Array) -> Array:
+    result = empty_like(grad)
+    launch("activations_tanh_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    return result

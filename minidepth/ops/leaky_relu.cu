@@ -1,15 +1,16 @@
 // Leaky ReLU, forward and backward; the formulas are in leaky_relu.py.
 //
-// Threads: one for every PER_THREAD numbers, which lie a block apart, so that neighbouring threads read and write
-// neighbouring numbers and every transaction of a warp is full. Bytes moved: 8 a number forward (read x, write y), 12
-// backward (read grad and y, write grad_x). Arithmetic is next to nothing, so the time is bytes / bandwidth.
+// Threads: one for every 4 numbers, which lie a block apart, so that neighbouring threads read and write neighbouring
+// numbers and every transaction of a warp is full. Bytes moved: 8 a number forward (read x, write y), 12 backward (read
+// grad and y, write grad_x). Arithmetic is next to nothing, so the time is bytes / bandwidth.
 //
 // The ladder
-// 1. One number a thread. A read takes some 600 cycles to come back. Meanwhile an H200 could bring 20 bytes a cycle to
-//    each of its multiprocessors, 12 KB in all; but 2048 threads that wait for 4 bytes each have asked for 8 KB.
-// 2. Four numbers a thread, all asked for before the first is used: 32 KB, and the memory is what limits the kernel.
-//    A float4 would ask for as many with one instruction, and fail where an array does not begin at a multiple of 16
-//    bytes; it is bytes and not instructions that are short here. See `map_numbers` in common.cuh.
+// 1. One number a thread. A read takes some 600 cycles to come back. In that time an H200 could bring each of its
+//    multiprocessors 12 KB (4.8 TB/s are 20 bytes a cycle for each of the 132), but the 2048 threads that fit on one, each
+//    with a read of 4 bytes under way, have asked for 8 KB only: the memory waits.
+// 2. Four numbers a thread, all asked for before the first is used, see `map_numbers`: 32 KB, more than it can bring.
+//    A float4 would ask for as many in one instruction, but fail where an array does not begin at a multiple of 16
+//    bytes; and instructions are not what is short here.
 #include "common.cuh"
 
 extern "C" __global__ void leaky_relu_forward(const real* x, real* y, real slope, int n) {

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_gradient, assert_same, normal
+from twins import GPUS, assert_twin, to_gpu
 
 from minidepth import Tensor, ops
 from minidepth.gradient_inputs import away_from
+from minidepth.ops import activations
 
 FORMULAS = {
     "relu": lambda v: max(v, 0.0),
@@ -70,3 +72,26 @@ def test_gives_the_same_for_any_memory_layout(op) -> None:
     y_turned.backward(x.T)
     assert np.array_equal(y_turned.data, y.data.T)
     assert np.array_equal(turned.grad, straight.grad)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("op", FORMULAS)
+@pytest.mark.parametrize("shape", [(), (0,), (7,), (2, 3, 5, 4), (5, 613)], ids=str)  # the last one: three blocks
+def test_cuda(shape, op, gpu) -> None:
+    forward, grad_x = (getattr(activations, f"{op}_{name}") for name in ("forward", "grad_x"))
+    y = assert_twin(gpu, forward, np.asarray(4 * normal(*shape)))
+    assert_twin(gpu, grad_x, normal(*shape, seed=1), np.asarray(y))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("op", FORMULAS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cuda_at_corners_and_beyond(dtype, op, gpu) -> None:
+    """0 and 6, where the derivative jumps; what overflows; what is no number."""
+    x = np.array([0.0, 6, 90, -90, 1e4, -1e4, np.inf, -np.inf, np.nan], dtype)
+    tensors = [Tensor(array, requires_grad=True) for array in (x, to_gpu(gpu, x))]
+    results = [getattr(ops, op)(tensor) for tensor in tensors]
+    np.testing.assert_allclose(results[1].numpy(), results[0].numpy(), rtol=8 * np.finfo(dtype).eps)
+    for tensor, result in zip(tensors, results):
+        result.backward(np.ones_like(tensor.data))
+    np.testing.assert_allclose(tensors[1].grad.get(), tensors[0].grad, rtol=8 * np.finfo(dtype).eps, atol=1e-30)

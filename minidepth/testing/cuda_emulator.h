@@ -27,6 +27,7 @@ using std::isfinite, std::isinf, std::isnan;
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__
+#define __align__(bytes) __attribute__((aligned(bytes)))
 #ifndef CHECKED
 #define __shared__ static
 #endif

@@ -21,7 +21,7 @@ C_TYPES = {"float32": "float", "float64": "double"}
 _TYPE = r"(?:const\s+)?(?:real[24]?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|long\s+long|bool)"
 _POINTER = re.compile(rf"({_TYPE})\s*\*\s*(?:__restrict__\s+)?(\w+)")
 _CAST = re.compile(rf"reinterpret_cast<({_TYPE})\s*\*>")
-_SHARED = re.compile(r"__shared__\s+([\w\s]+?)\s+(\w+)((?:\[[^\]]+\])+)\s*;")
+_SHARED = re.compile(r"__shared__\s+(?:__align__\(16\)\s+)?([\w\s]+?)\s+(\w+)((?:\[[^\]]+\])+)\s*;")
 
 
 def translate(file: Path, reals: tuple[str, ...], checked: bool) -> str:

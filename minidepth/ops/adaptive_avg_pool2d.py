@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
 from minidepth.ops.cpu import pool
@@ -67,6 +68,21 @@ def grad_x(grad: Array, x_shape: tuple[int, ...]) -> Array:
             result[planes][..., part, :] += strips[..., r, None, :] / (part.stop - part.start)
 
     run_blocks(task, x_shape[:2], TILE_ELEMENTS // (height * width))
+    return result
+
+
+@cuda(forward)
+def forward_cuda(x: Array, size: Pair) -> Array:
+    y = empty((*x.shape[:2], *size), x)
+    warps = flat(32 * y.size)  # one for each number
+    launch("adaptive_avg_pool2d_forward", warps, x, y, *x.shape[2:], *size, y.size)
+    return y
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array, x_shape: tuple[int, ...]) -> Array:
+    result = empty(x_shape, grad)
+    launch("adaptive_avg_pool2d_grad_x", flat(result.size), grad, result, *x_shape[2:], *grad.shape[2:], result.size)
     return result
 
 

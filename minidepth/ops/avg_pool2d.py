@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
 from minidepth.ops.cpu import pool
@@ -43,54 +44,69 @@ def avg_pool2d(
     padding = pair("avg_pool2d", "padding", padding, 0)
     size = pool_size("avg_pool2d", x.shape, window, stride, padding, (1, 1), ceil_mode)
     frame = padding if count_include_pad else (0, 0)
-    rows, columns = (_places(x.shape[2 + a], window[a], stride[a], padding[a], frame[a], size[a]) for a in (0, 1))
-    count = np.outer(rows, columns)  # D, (R, Q)
     x_shape = x.shape
 
     def pullback(grad: Array) -> tuple[Array]:
-        return (grad_x(grad, x_shape, count, window, stride, padding),)
+        return (grad_x(grad, x_shape, window, stride, padding, frame),)
 
-    return Tensor.from_op("avg_pool2d", forward(x.data, count, window, stride, padding), (x,), pullback)
+    return Tensor.from_op("avg_pool2d", forward(x.data, size, window, stride, padding, frame), (x,), pullback)
 
 
 @kernel
-def forward(x: Array, count: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
-    """One pass for each place of the window, over a few planes that stay in the cache."""
-    y = pool.empty((*x.shape[:2], *count.shape), x.dtype)
-    share = 1 / count.astype(x.dtype)
-    size = _padded_size(x.shape, count.shape, window, stride, padding)
-    taps = _taps(window, stride, count.shape)
+def forward(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair, frame: Pair) -> Array:
+    """One pass for each place of the window, over a few planes that stay in the cache; the frame counts in D."""
+    y = pool.empty((*x.shape[:2], *size), x.dtype)
+    share = _share(x, x.shape, size, window, stride, padding, frame)
+    padded_size = _padded_size(x.shape, size, window, stride, padding)
+    taps = _taps(window, stride, size)
 
     def task(planes: Block) -> None:
-        part = _padded(x[planes], size, padding)
+        part = _padded(x[planes], padded_size, padding)
         total = y[planes]
         total[...] = part[taps[0]]
         for tap in taps[1:]:
             total += part[tap]
         total *= share
 
-    run_blocks(task, x.shape[:2], BLOCK_ELEMENTS // (size[0] * size[1]))
+    run_blocks(task, x.shape[:2], BLOCK_ELEMENTS // (padded_size[0] * padded_size[1]))
     return y
 
 
 @kernel
-def grad_x(grad: Array, x_shape: tuple[int, ...], count: Array, window: Pair, stride: Pair, padding: Pair) -> Array:
+def grad_x(grad: Array, x_shape: tuple[int, ...], window: Pair, stride: Pair, padding: Pair, frame: Pair) -> Array:
     """The adjoint: what the forward pass read is added to here."""
     result = pool.empty(x_shape, grad.dtype)
-    share = 1 / count.astype(grad.dtype)
-    size = _padded_size(x_shape, count.shape, window, stride, padding)
-    taps = _taps(window, stride, count.shape)
+    size = (grad.shape[2], grad.shape[3])
+    share = _share(grad, x_shape, size, window, stride, padding, frame)
+    padded_size = _padded_size(x_shape, size, window, stride, padding)
+    taps = _taps(window, stride, size)
     inside = (..., slice(padding[0], padding[0] + x_shape[2]), slice(padding[1], padding[1] + x_shape[3]))
 
     def task(planes: Block) -> None:
         g = np.multiply(grad[planes], share, out=scratch("share", grad[planes].shape, grad.dtype))
-        padded = scratch("padded", (*g.shape[:-2], *size), grad.dtype)
+        padded = scratch("padded", (*g.shape[:-2], *padded_size), grad.dtype)
         padded.fill(0)
         for tap in taps:
             padded[tap] += g
         result[planes] = padded[inside]
 
-    run_blocks(task, x_shape[:2], BLOCK_ELEMENTS // (size[0] * size[1]))
+    run_blocks(task, x_shape[:2], BLOCK_ELEMENTS // (padded_size[0] * padded_size[1]))
+    return result
+
+
+@cuda(forward)
+def forward_cuda(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair, frame: Pair) -> Array:
+    y = empty((*x.shape[:2], *size), x)
+    sizes = (*x.shape[2:], *size, *window, *stride, *padding, *frame)
+    launch("avg_pool2d_forward", flat(y.size), x, y, *sizes, y.size)
+    return y
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array, x_shape: tuple[int, ...], window: Pair, stride: Pair, padding: Pair, frame: Pair) -> Array:
+    result = empty(x_shape, grad)
+    sizes = (*x_shape[2:], *grad.shape[2:], *window, *stride, *padding, *frame)
+    launch("avg_pool2d_grad_x", flat(result.size), grad, result, *sizes, result.size)
     return result
 
 
@@ -105,13 +121,21 @@ def _padded(x: Array, size: Pair, padding: Pair) -> Array:
     return padded
 
 
-def _places(length: int, window: int, stride: int, padding: int, frame: int, size: int) -> Array:
+def _share(
+    like: Array, x_shape: tuple[int, ...], size: Pair, window: Pair, stride: Pair, padding: Pair, frame: Pair
+) -> Array:
+    """1 / D, (R, Q): D is how many rows times how many columns of each window lie in the picture and its frame."""
+    rows, columns = map(_places, x_shape[2:], size, window, stride, padding, frame)
+    return 1 / np.outer(rows, columns).astype(like.dtype)
+
+
+def _places(length: int, size: int, window: int, stride: int, padding: int, frame: int) -> Array:
     """How many places of each window lie in the picture and a frame around it, along one axis: (R,)."""
     start = np.arange(size) * stride - padding
     return np.minimum(start + window, length + frame) - np.maximum(start, -frame)
 
 
-def _taps(window: Pair, stride: Pair, size: tuple[int, ...]) -> list[tuple[Any, ...]]:
+def _taps(window: Pair, stride: Pair, size: Pair) -> list[tuple[Any, ...]]:
     """For each place (i, j) of the window, where it lies in the padded picture for all outputs at once."""
     return [
         (
@@ -124,7 +148,7 @@ def _taps(window: Pair, stride: Pair, size: tuple[int, ...]) -> list[tuple[Any, 
     ]
 
 
-def _padded_size(x_shape: tuple[int, ...], size: tuple[int, ...], window: Pair, stride: Pair, padding: Pair) -> Pair:
+def _padded_size(x_shape: tuple[int, ...], size: Pair, window: Pair, stride: Pair, padding: Pair) -> Pair:
     """Rows and columns that hold the picture, its padding, and the end of the last window."""
     needed = [window[axis] + stride[axis] * (size[axis] - 1) for axis in (0, 1)]
     return max(needed[0], x_shape[2] + 2 * padding[0]), max(needed[1], x_shape[3] + 2 * padding[1])

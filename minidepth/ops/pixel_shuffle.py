@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.elementwise import Block, run_blocks
@@ -37,7 +38,8 @@ def forward(x: Array, r: int) -> Array:
     """(N, C r^2, H, W) -> (N, C, H r, W r)."""
     n, channels, height, width = x.shape
     y = pool.empty((n, channels // r**2, height * r, width * r), x.dtype)
-    _copy(x.reshape(n, -1, r, r, height, width).transpose(0, 1, 4, 2, 5, 3), y.reshape(n, -1, height, r, width, r))
+    small = x.reshape(n, channels // r**2, r, r, height, width)
+    _copy(small.transpose(0, 1, 4, 2, 5, 3), y.reshape(n, channels // r**2, height, r, width, r))
     return y
 
 
@@ -48,6 +50,22 @@ def grad_x(grad: Array, r: int) -> Array:
     result = pool.empty((n, channels * r**2, height, width), grad.dtype)
     shuffled = grad.reshape(n, channels, height, r, width, r).transpose(0, 1, 3, 5, 2, 4)
     _copy(shuffled, result.reshape(n, channels, r, r, height, width))
+    return result
+
+
+@cuda(forward)
+def forward_cuda(x: Array, r: int) -> Array:
+    n, channels, height, width = x.shape
+    y = empty((n, channels // r**2, height * r, width * r), x)
+    launch("pixel_shuffle_forward", flat(y.size, each=4), x, y, r, height, width, y.size)
+    return y
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array, r: int) -> Array:
+    n, channels, height, width = (*grad.shape[:2], grad.shape[2] // r, grad.shape[3] // r)
+    result = empty((n, channels * r**2, height, width), grad)
+    launch("pixel_shuffle_grad_x", flat(grad.size, each=4), grad, result, r, height, width, grad.size)
     return result
 
 

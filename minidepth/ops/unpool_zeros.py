@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import Pair, pair
 from minidepth.ops.cpu import pool
@@ -46,3 +47,17 @@ def forward(x: Array, stride: Pair) -> Array:
 def grad_x(grad: Array, stride: Pair) -> Array:
     """(N, C, H s, W s) -> (N, C, H, W)."""
     return elementwise(np.positive, grad[:, :, :: stride[0], :: stride[1]])
+
+
+@cuda(forward)
+def forward_cuda(x: Array, stride: Pair) -> Array:
+    y = empty((*x.shape[:2], x.shape[2] * stride[0], x.shape[3] * stride[1]), x)
+    launch("unpool_zeros_forward", flat(y.size, each=4), x, y, x.shape[3], *stride, y.size)
+    return y
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array, stride: Pair) -> Array:
+    result = empty((*grad.shape[:2], grad.shape[2] // stride[0], grad.shape[3] // stride[1]), grad)
+    launch("unpool_zeros_grad_x", flat(result.size, each=4), grad, result, result.shape[3], *stride, result.size)
+    return result

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import reference
 from helpers import DEVICES, assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import adaptive_avg_pool2d
+from minidepth.ops.adaptive_avg_pool2d import forward, grad_x
 
 # x, output_size
 SETTINGS = [
@@ -50,6 +52,17 @@ def test_gives_the_same_for_any_memory_layout(device) -> None:
     x = normal(2, 3, 5, 8)
     y = adaptive_avg_pool2d(Tensor(DEVICES[device](x)).permute(0, 3, 1, 2), 2)
     assert_same(y.numpy(), reference.adaptive_avg_pool2d(x.transpose(0, 3, 1, 2), (2, 2)))
+
+
+CUDA = [setting for setting in SETTINGS if setting[0][1] < 20] + [((2, 5, 9, 13), (3, 4)), ((1, 2, 40, 9), (1, 1))]
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("setting", CUDA, ids=str)
+def test_cuda(setting, gpu) -> None:
+    shape, size = setting
+    assert_twin(gpu, forward, normal(*shape), size, terms=shape[2] * shape[3])
+    assert_twin(gpu, grad_x, normal(*shape[:2], *size), shape, terms=size[0] * size[1])
 
 
 @pytest.mark.parametrize(

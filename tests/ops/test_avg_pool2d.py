@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import avg_pool2d
+from minidepth.ops.avg_pool2d import forward, grad_x
 from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS
+from minidepth.ops.max_pool2d import pool_size
 
 # x, kernel_size, stride, padding, ceil_mode, count_include_pad
 SETTINGS = [
@@ -54,6 +57,17 @@ def test_oracle_and_gradient(setting) -> None:
     x = normal(*shape)
     assert_same(avg_pool2d(Tensor(x), *options), reference.avg_pool2d(x, *options))
     assert_linear(lambda x: avg_pool2d(x, *options), x)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("setting", [*SETTINGS, ((2, 3, 13, 20), (3, 2), (2, 1), (1, 0), False, True)], ids=str)
+def test_cuda(setting, gpu) -> None:
+    shape, window, stride, padding, ceil_mode, count_include_pad = setting
+    frame = padding if count_include_pad else (0, 0)
+    size = pool_size("avg_pool2d", shape, window, stride, padding, (1, 1), ceil_mode)
+    terms = window[0] * window[1]
+    y = assert_twin(gpu, forward, normal(*shape), size, window, stride, padding, frame, terms=terms)
+    assert_twin(gpu, grad_x, normal(*y.shape), shape, window, stride, padding, frame, terms=terms)
 
 
 @pytest.mark.parametrize(

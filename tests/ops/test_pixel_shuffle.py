@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import reference
 from helpers import DEVICES, assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import pixel_shuffle
+from minidepth.ops.pixel_shuffle import forward, grad_x
 
 SETTINGS = [((2, 8, 3, 5), 2), ((1, 9, 2, 4), 3), ((2, 3, 4, 5), 1), ((1, 4, 1, 1), 2), ((2, 16, 60, 70), 2)]
 
@@ -34,6 +36,14 @@ def test_gives_the_same_for_any_memory_layout(device) -> None:
     x = normal(2, 3, 5, 8)
     y = pixel_shuffle(Tensor(DEVICES[device](x)).permute(0, 3, 1, 2), 2)
     assert_same(y.numpy(), reference.pixel_shuffle(x.transpose(0, 3, 1, 2), 2), relative=0)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("setting", [*SETTINGS[:4], ((2, 27, 5, 3), 3), ((1, 4, 0, 2), 2)], ids=str)
+def test_cuda(setting, gpu) -> None:
+    shape, factor = setting
+    y = assert_twin(gpu, forward, normal(*shape), factor)
+    assert_twin(gpu, grad_x, normal(*y.shape), factor)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import reference
 from helpers import DEVICES, assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import unpool_zeros
+from minidepth.ops.unpool_zeros import forward, grad_x
 
 SETTINGS = [((2, 3, 4, 5), (2, 2)), ((1, 2, 3, 1), (3, 1)), ((2, 1, 2, 2), (1, 1)), ((2, 5, 110, 130), (2, 2))]
 
@@ -34,6 +36,14 @@ def test_gives_the_same_for_any_memory_layout(device) -> None:
     x = normal(2, 3, 5, 8)
     y = unpool_zeros(Tensor(DEVICES[device](x)).permute(0, 3, 1, 2), 2)
     assert_same(y.numpy(), reference.unpool_zeros(x.transpose(0, 3, 1, 2), (2, 2)), relative=0)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("setting", [*SETTINGS[:3], ((2, 3, 7, 9), (2, 3)), ((1, 2, 0, 3), (2, 2))], ids=str)
+def test_cuda(setting, gpu) -> None:
+    shape, stride = setting
+    y = assert_twin(gpu, forward, normal(*shape), stride)
+    assert_twin(gpu, grad_x, normal(*y.shape), stride)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ Cost: one copy forward. Backward hands out views of dL/dy, which stays in memory
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel, xp
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.elementwise import elementwise
@@ -46,6 +48,20 @@ def forward(first: Array, others: list[Array], axis: int) -> Array:
     y = pool.empty(shape, np.result_type(*arrays))
     for array, place in zip(arrays, np.split(y, ends[:-1], axis=axis)):
         elementwise(np.positive, array, out=place)
+    return y
+
+
+@cuda(forward)
+def forward_cuda(first: Array, others: list[Array], axis: int) -> Array:
+    lib, arrays = xp(first), [first, *others]
+    shape = (*first.shape[:axis], sum(array.shape[axis] for array in arrays), *first.shape[axis + 1 :])
+    y = empty(shape, first, lib.result_type(*arrays))
+    begin, y_slice = 0, math.prod(shape[axis:])
+    for array in arrays:
+        array = lib.ascontiguousarray(array, dtype=y.dtype)
+        x_slice = math.prod(array.shape[axis:])
+        launch("cat_forward", flat(array.size, each=4), array, y, x_slice, y_slice, begin, array.size)
+        begin += x_slice
     return y
 
 

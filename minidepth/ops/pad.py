@@ -13,12 +13,14 @@ Cost: one read and one write per number; nothing is kept for backward.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import constant, flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.elementwise import elementwise
@@ -60,7 +62,7 @@ def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
 @kernel
 def forward(x: Array, widths: list[tuple[int, int]], mode: str, value: float) -> Array:
     """x in its frame; NumPy's own `pad` for modes that losses use on small pictures."""
-    if mode != "constant":
+    if mode != "constant" and widths:
         return np.pad(x, widths, mode=_NUMPY_MODE[mode])  # type: ignore[call-overload]
     y = pool.empty(tuple(before + n + after for n, (before, after) in zip(x.shape, widths)), x.dtype)
     for axis, (n, (before, _)) in enumerate(zip(x.shape, widths)):
@@ -79,6 +81,51 @@ def grad_x(grad: Array, widths: list[tuple[int, int]], shape: tuple[int, ...], m
         if grad.shape[axis] != n:
             grad = _fold(grad, axis, before, n, mode)
     return np.asarray(grad, order="C")
+
+
+class _Launch(NamedTuple):
+    before: tuple[int, ...]  # shapes
+    after: tuple[int, ...]
+    places: tuple[int, ...]  # what the kernels take: rows, columns, top, left, out_rows, out_columns
+
+
+@cuda(forward)
+def forward_cuda(x: Array, widths: list[tuple[int, int]], mode: str, value: float) -> Array:
+    for _, shape, places in _launches(x.shape, widths):
+        y = empty(shape, x)
+        launch("pad_forward", flat(y.size, each=4), x, y, *places, constant("pad", mode.upper()), value, y.size)
+        x = y
+    return x
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array, widths: list[tuple[int, int]], shape: tuple[int, ...], mode: str) -> Array:
+    for before, _, places in reversed(_launches(shape, widths)):
+        result = empty(before, grad)
+        if mode == "reflect":
+            launch("pad_reflect_grad_x", flat(result.size), grad, result, *places, result.size)
+        else:
+            launch("pad_grad_x", flat(result.size), grad, result, *places, constant("pad", mode.upper()), result.size)
+        grad = result
+    return grad
+
+
+def _launches(shape: tuple[int, ...], widths: list[tuple[int, int]]) -> list[_Launch]:
+    """One launch for the last two axes, usually all that is padded, and one for each other axis with a frame."""
+    missing = max(0, 2 - len(shape))
+    sizes, widths = [1] * missing + list(shape), [(0, 0)] * missing + widths
+    launches = []
+    for axis in reversed(range(len(sizes) - 1)):
+        is_first = axis == len(sizes) - 2
+        (top, bottom), (left, right) = widths[axis], widths[-1] if is_first else (0, 0)
+        if not is_first and top == bottom == 0:
+            continue
+        before, rows, columns = tuple(sizes[missing:]), sizes[axis], math.prod(sizes[axis + 1 :])
+        sizes[axis] += top + bottom
+        sizes[-1] += left + right
+        places = (rows, columns, top, left, rows + top + bottom, columns + left + right)
+        launches.append(_Launch(before, tuple(sizes[missing:]), places))
+    return launches
 
 
 def _inside(shape: tuple[int, ...], widths: list[tuple[int, int]]) -> tuple[Any, ...]:

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.pad import pad
@@ -69,6 +70,22 @@ def grad_x(grad: Array) -> Array:  # (N, 2C, H, W) -> (N, C, H+2, W+2)
     _side(framed[:, :channels], result)
     _down(framed[:, channels:], down)
     result += down
+    return result
+
+
+@cuda(forward)
+def forward_cuda(x: Array) -> Array:
+    n, channels, height, width = (*x.shape[:2], x.shape[2] - 2, x.shape[3] - 2)
+    y = empty((n, 2 * channels, height, width), x)
+    launch("sobel_forward", flat(y.size // 2), x, y, channels, height, width, y.size // 2)
+    return y
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array) -> Array:
+    n, channels, height, width = (grad.shape[0], grad.shape[1] // 2, *grad.shape[2:])
+    result = empty((n, channels, height + 2, width + 2), grad)
+    launch("sobel_grad_x", flat(result.size), grad, result, channels, height, width, result.size)
     return result
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers import assert_linear, normal
+from twins import GPUS, assert_twin, to_gpu
 
 from minidepth import Tensor
 from minidepth.ops import cat
+from minidepth.ops.cat import forward
 
 
 def test_by_hand() -> None:
@@ -54,6 +56,30 @@ def test_gradients_are_views_that_no_leaf_keeps() -> None:
     assert len(seen) == 2
     assert all(np.shares_memory(grad, given) for grad in seen)
     assert all(not np.shares_memory(leaf.grad, given) and leaf.grad.flags.c_contiguous for leaf in (a, b))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize(
+    "shapes, axis",
+    [
+        ([(2, 3, 4, 5), (2, 1, 4, 5), (2, 0, 4, 5), (2, 40, 4, 5)], 1),
+        ([(3,)], 0),
+        ([(1, 3, 2), (4, 3, 2)], 0),
+        ([(2, 3, 7), (2, 3, 1), (2, 3, 250)], 2),
+        ([(2, 0), (2, 0)], 0),
+    ],
+)
+def test_cuda(shapes, axis, gpu) -> None:
+    first, *others = [normal(*shape, seed=seed) for seed, shape in enumerate(shapes)]
+    assert_twin(gpu, forward, first, others, axis)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_cuda_any_memory_layout_and_the_wider_dtype(gpu) -> None:
+    a, b = normal(3, 2), normal(3, 2).astype(np.float32)
+    y = forward(to_gpu(gpu, a).T, [to_gpu(gpu, b).T], 1)
+    assert y.dtype == np.float64
+    assert y.get().tolist() == np.concatenate([a.T, b.T], 1).tolist()
 
 
 @pytest.mark.parametrize(

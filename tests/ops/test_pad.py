@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import conv2d, max_pool2d, pad
-from minidepth.ops.pad import same_padding
+from minidepth.ops.pad import forward, grad_x, same_padding
 
 # x, pad (last dimension first), the same as (before, after) for each dimension
 SETTINGS = [
@@ -48,6 +49,35 @@ def test_oracle_and_gradient(setting, mode) -> None:
     x = normal(*shape)
     assert_same(pad(Tensor(x), widths, mode, 1.5), reference.pad(x, by_dimension, mode, 1.5))
     assert_linear(lambda x: pad(x, widths, mode, 1.5), x)
+
+
+CUDA = [  # shape, (before, after) for each dimension
+    ((), []),
+    ((5,), [(2, 1)]),
+    ((4, 5), [(3, 0), (0, 4)]),
+    ((2, 3, 4, 5), [(0, 0), (0, 0), (0, 3), (1, 2)]),
+    ((2, 3, 4, 5), [(0, 1), (2, 0), (2, 2), (1, 1)]),
+    ((1, 3, 20, 19), [(0, 0), (0, 0), (5, 7), (4, 6)]),
+    ((1, 2, 1, 6), [(0, 0), (0, 0), (0, 0), (5, 5)]),
+    ((2, 0, 3), [(0, 0), (0, 0), (1, 1)]),
+]
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("mode", ["constant", "replicate", "reflect"])
+@pytest.mark.parametrize("setting", CUDA, ids=str)
+def test_cuda(setting, mode, gpu) -> None:
+    shape, widths = setting
+    if mode == "reflect":  # the mirror has only what lies behind the edge
+        widths = [(min(a, max(0, n - 1)), min(b, max(0, n - 1))) for n, (a, b) in zip(shape, widths)]
+    y = assert_twin(gpu, forward, np.asarray(normal(*shape)), widths, mode, 1.5 if mode == "constant" else 0.0)
+    assert_twin(gpu, grad_x, np.asarray(normal(*y.shape)), widths, shape, mode, terms=9)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_cuda_frame_around_nothing(gpu) -> None:
+    y = assert_twin(gpu, forward, normal(2, 0, 3), [(0, 0), (1, 2), (1, 1)], "constant", 7.0)
+    assert y.shape == (2, 3, 5) and np.all(y == 7)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import sobel
+from minidepth.ops.sobel import forward, grad_x
 
 
 def test_by_hand() -> None:
@@ -44,6 +46,13 @@ def test_oracle_and_gradient(shape, padding) -> None:
 def test_one_pixel(padding) -> None:
     x = np.full((1, 1, 1, 1), 3.0)
     assert_same(sobel(Tensor(x), padding), reference.sobel(x, padding))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("shape", [(2, 3, 7, 6), (1, 1, 3, 3), (1, 2, 9, 41), (2, 1, 3, 12), (0, 1, 4, 4)], ids=str)
+def test_cuda(shape, gpu) -> None:
+    y = assert_twin(gpu, forward, normal(*shape), terms=6)
+    assert_twin(gpu, grad_x, normal(*y.shape), terms=12)
 
 
 @pytest.mark.parametrize(

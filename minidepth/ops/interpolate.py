@@ -18,13 +18,15 @@ Cost: 2 + 2 multiply-adds per output for bilinear; nothing of x is kept. Source:
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import dataclass
 from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel, xp
+from minidepth.cuda import aligned, flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import double_size, pool, repeat_2x2
 from minidepth.ops.cpu.elementwise import Block, run_blocks
@@ -32,13 +34,21 @@ from minidepth.ops.cpu.threads import TILE_ELEMENTS
 
 Pair = tuple[int, int]
 
+KEPT = 256
+"""How many taps are kept: a network has a few sizes, and uses the same ones in every step."""
 
-class Taps(NamedTuple):
+
+@dataclass(frozen=True, eq=False)  # each is made once and kept, so one is equal to itself alone
+class Taps:
     """A sparse matrix for one axis, K entries an output: ``y[r] = sum over k of weight[k, r] * x[place[k, r]]``."""
 
     place: Array  # (K, outputs)
     weight: Array  # (K, outputs)
     inputs: int
+
+    @property
+    def outputs(self) -> int:
+        return self.place.shape[1]
 
 
 def interpolate(
@@ -86,7 +96,7 @@ def grad_x(grad: Array, rows: Taps, columns: Taps, quicker: ModuleType | None) -
 
 def resample(x: Array, rows: Taps, columns: Taps) -> Array:
     """(N, C, H, W) -> (N, C, R, S), a few planes at a time: what lies between the two axes stays in the cache."""
-    height, width = rows.place.shape[1], columns.place.shape[1]
+    height, width = rows.outputs, columns.outputs
     y = pool.empty((*x.shape[:2], height, width), x.dtype)
 
     def task(planes: Block) -> None:
@@ -114,6 +124,7 @@ def _along(x: Array, taps: Taps, axis: int) -> Array:
     return y
 
 
+@functools.lru_cache(KEPT)
 def nearest_taps(inputs: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:
     """u = floor(s r) as PyTorch computes it: in float32, and with s = H / R where R is H or 2 H."""
     step = np.float32(inputs / outputs if scale is None or outputs in (inputs, 2 * inputs) else 1 / scale)
@@ -121,6 +132,7 @@ def nearest_taps(inputs: int, outputs: int, scale: float | None, align_corners: 
     return Taps(index[None], np.ones((1, outputs)), inputs)
 
 
+@functools.lru_cache(KEPT)
 def bilinear_taps(inputs: int, outputs: int, scale: float | None, align_corners: bool) -> Taps:
     """The two neighbours of u with weights 1 - f and f; behind the last pixel the last pixel goes on.
 
@@ -138,10 +150,11 @@ def bilinear_taps(inputs: int, outputs: int, scale: float | None, align_corners:
     return Taps(np.stack([k, np.minimum(k + 1, inputs - 1)]), np.stack([1 - f, f]), inputs)
 
 
+@functools.lru_cache(KEPT)
 def transposed(taps: Taps) -> Taps:
     """The adjoint: for each input the outputs it went to, with the same weights; free entries get the weight 0."""
     used = taps.weight.ravel() != 0
-    output = np.tile(np.arange(taps.place.shape[1]), len(taps.place))[used]
+    output = np.tile(np.arange(taps.outputs), len(taps.place))[used]
     source, weight = taps.place.ravel()[used], taps.weight.ravel()[used]
     order = np.lexsort((output, source))
     source, output, weight = source[order], output[order], weight[order]
@@ -152,7 +165,47 @@ def transposed(taps: Taps) -> Taps:
     index = np.broadcast_to(output[np.minimum(first, len(output) - 1)], shape).copy()
     weights = np.zeros(shape)
     index[k, source], weights[k, source] = output, weight
-    return Taps(index, weights, taps.place.shape[1])
+    return Taps(index, weights, taps.outputs)
+
+
+@cuda(forward)
+def forward_cuda(x: Array, rows: Taps, columns: Taps, quicker: ModuleType | None) -> Array:
+    if quicker is None:
+        return resample_cuda(x, rows, columns)
+    y = empty((*x.shape[:2], rows.outputs, columns.outputs), x)
+    if quicker is double_size:
+        launch("interpolate_double_forward", flat(x.size), x, y, x.shape[2], x.shape[3], x.size)
+    else:
+        launch("interpolate_repeat_forward", flat(x.size), x, y, x.shape[3], x.size)
+    return y
+
+
+@cuda(grad_x)
+def grad_x_cuda(grad: Array, rows: Taps, columns: Taps, quicker: ModuleType | None) -> Array:
+    if quicker is None or not aligned(grad):
+        return resample_cuda(grad, transposed(rows), transposed(columns))
+    result = empty((*grad.shape[:2], rows.inputs, columns.inputs), grad)
+    if quicker is double_size:
+        launch("interpolate_double_grad_x", flat(result.size), grad, result, *result.shape[2:], result.size)
+    else:
+        launch("interpolate_repeat_grad_x", flat(result.size), grad, result, result.shape[3], result.size)
+    return result
+
+
+def resample_cuda(x: Array, rows: Taps, columns: Taps) -> Array:
+    """`resample` on a GPU, both axes at once."""
+    y = empty((*x.shape[:2], rows.outputs, columns.outputs), x)
+    tables: list[Array | int] = []
+    for taps in (rows, columns):
+        tables += [*_on_gpu(taps, xp(x), x.dtype, int(x.device)), len(taps.place)]  # type: ignore[attr-defined]
+    launch("interpolate_resample", flat(y.size), x, y, *tables, *x.shape[2:], *y.shape[2:], y.size)
+    return y
+
+
+@functools.lru_cache(KEPT)
+def _on_gpu(taps: Taps, module: ModuleType, dtype: np.dtype, device: int) -> tuple[Array, Array]:
+    """Place and weight on the GPU in use, which is number `device`. Kept: each way there makes the GPU wait."""
+    return module.asarray(taps.place, np.int32), module.asarray(taps.weight, dtype)
 
 
 def _output_size(

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_linear, assert_same, normal
+from twins import GPUS, assert_twin, to_gpu
 
 from minidepth import Tensor
 from minidepth.ops import interpolate
 from minidepth.ops.cpu import double_size, repeat_2x2
+from minidepth.ops.interpolate import bilinear_taps, forward, grad_x, nearest_taps
 
 MODES = [("nearest", None), ("bilinear", None), ("bilinear", False), ("bilinear", True)]
 SIZES = [  # (H, W), (R, S)
@@ -120,6 +122,34 @@ def test_a_nan_stays_where_it_is() -> None:
     x[0, 0, 1, 1] = np.nan
     bad = np.isnan(interpolate(Tensor(x), scale_factor=2).data[0, 0])
     assert bad[2:4, 2:4].all() and bad.sum() == 4
+
+
+CUDA = [*((*sizes, None) for sizes in SIZES), *((size, None, factor) for size, factor in SCALES)]
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("make, align_corners", [(nearest_taps, False), (bilinear_taps, False), (bilinear_taps, True)])
+@pytest.mark.parametrize("setting", [*CUDA, ((9, 11), (23, 20), None)], ids=str)
+def test_cuda(setting, make, align_corners, gpu) -> None:
+    inputs, size, factor = setting
+    factors = factor if isinstance(factor, tuple) else (factor, factor)
+    size = size or tuple(int(n * scale) for n, scale in zip(inputs, factors))
+    rows, columns = (make(*axis, align_corners) for axis in zip(inputs, size, factors))
+    y = assert_twin(gpu, forward, normal(2, 1, *inputs), rows, columns, None, terms=4)
+    assert_twin(gpu, grad_x, normal(*y.shape), rows, columns, None, terms=size[0] * size[1])
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("make, way", [(nearest_taps, repeat_2x2), (bilinear_taps, double_size)])
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (1, 2, 3, 5), (2, 3, 9, 13)], ids=str)
+def test_cuda_twice_the_size(shape, make, way, gpu) -> None:
+    rows, columns = (make(n, 2 * n, None, False) for n in shape[2:])
+    y = assert_twin(gpu, forward, normal(*shape), rows, columns, way, terms=4)
+    assert_twin(gpu, grad_x, normal(*y.shape), rows, columns, way, terms=16)
+    grad = normal(1 + y.size)
+    at_an_odd_place = to_gpu(gpu, grad)[1:].reshape(y.shape)  # where no two numbers can be read at once
+    result = grad_x(at_an_odd_place, rows, columns, way).get()
+    assert_same(result, grad_x(grad[1:].reshape(y.shape), rows, columns, way))
 
 
 @pytest.mark.parametrize(

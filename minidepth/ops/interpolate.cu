@@ -1,0 +1,100 @@
+// Resizing planes, forward and backward; the formulas are in interpolate.py.
+//
+// The general kernel takes the taps of both axes as tables, and with the transposed tables it is its own backward: a
+// gather there, too, so there are no atomics, and the order of every sum is fixed. Its threads have a number of y each,
+// neighbouring threads neighbouring columns. Python works the tables out in double precision and sends them once for
+// each size; they stay in the caches.
+//
+// To exactly twice the size, the way up of most networks, no table is needed. There a thread has a pixel of the small
+// picture, forward the four that become of it, backward the ones that it went to: 4 in mode nearest, 16 in bilinear.
+//
+// Bytes moved, to twice the size, for each number of the small picture: 4 read and 16 written forward, 16 read and 4
+// written backward. Pixels are read by several threads, but from the cache of the multiprocessor. The time is
+// bytes / bandwidth.
+//
+// The ladder
+// 1. One axis and then the other, as in NumPy: a picture in between is written and read.
+// 2. Both at once: interpolate_resample, for any size. Backward from twice the size it reads 16 numbers, 4 places and 8
+//    weights a thread, one by one, which keeps the caches busy for longer than the memory.
+// 3. Twice the size by itself: no tables, and a load or a store of two numbers has whole transactions of the large
+//    picture, where every second number of a row would have halves. Needs an even place to begin at; 2. does the rest.
+#include "common.cuh"
+
+// y[r, q] = sum over a, b of row_weight[a, r] column_weight[b, q] x[row_place[a, r], column_place[b, q]]
+extern "C" __global__ void interpolate_resample(const real* x, real* y, const int* row_place, const real* row_weight,
+                                                int row_taps, const int* column_place, const real* column_weight,
+                                                int column_taps, int height, int width, int out_height, int out_width,
+                                                int n) {
+    int i = flat_thread();
+    if (i >= n) return;
+    int q = i % out_width, r = i / out_width % out_height;
+    const real* plane = x + i / out_width / out_height * height * width;
+    real sum = 0;
+    for (int a = r; a < row_taps * out_height; a += out_height) {
+        const real* row = plane + row_place[a] * width;
+        real along = 0;
+        for (int b = q; b < column_taps * out_width; b += out_width) along += column_weight[b] * row[column_place[b]];
+        sum += row_weight[a] * along;
+    }
+    y[i] = sum;
+}
+
+// Mode nearest. y has rows of 2 width numbers, seen as `width` pairs; pixel i goes to a pair in each of two rows.
+extern "C" __global__ void interpolate_repeat_forward(const real* x, real* y, int width, int n) {
+    int i = flat_thread();
+    if (i >= n) return;
+    real value = x[i];
+    real2 pair = {value, value};
+    real2* upper = reinterpret_cast<real2*>(y) + i / width * 2 * width + i % width;
+    upper[0] = pair;
+    upper[width] = pair;
+}
+
+extern "C" __global__ void interpolate_repeat_grad_x(const real* grad, real* grad_x, int width, int n) {
+    int i = flat_thread();
+    if (i >= n) return;
+    const real2* place = reinterpret_cast<const real2*>(grad) + i / width * 2 * width + i % width;
+    real2 upper = place[0];
+    real2 lower = place[width];
+    grad_x[i] = (upper.x + lower.x) + (upper.y + lower.y);
+}
+
+// Mode bilinear. Along one axis y[2k] = (3 x[k] + x[k-1]) / 4 and y[2k+1] = (3 x[k] + x[k+1]) / 4. Beyond an end the pixel
+// at the end goes on, which makes it (3 x + x) / 4 there: itself. The four here are those of row k, from three rows of x.
+extern "C" __global__ void interpolate_double_forward(const real* x, real* y, int height, int width, int n) {
+    int i = flat_thread();
+    if (i >= n) return;
+    int column = i % width, row = i / width % height;
+    int left = column > 0 ? -1 : 0, right = column < width - 1 ? 1 : 0;
+    const real* here = x + i;
+    const real* above = row > 0 ? here - width : here;
+    const real* below = row < height - 1 ? here + width : here;
+    real side_left = 3 * here[left], middle = 3 * here[0], side_right = 3 * here[right];
+    real up_left = side_left + above[left], up = 3 * (middle + above[0]), up_right = side_right + above[right];
+    real down_left = side_left + below[left], down = 3 * (middle + below[0]), down_right = side_right + below[right];
+    real2* upper = reinterpret_cast<real2*>(y) + i / width * 2 * width + column;
+    real2 first = {(up + up_left) / 16, (up + up_right) / 16};
+    real2 second = {(down + down_left) / 16, (down + down_right) / 16};
+    upper[0] = first;
+    upper[width] = second;
+}
+
+// 4 times the adjoint along one row of the large picture: 3 (g[2k] + g[2k+1]) + g[2k-1] + g[2k+2]. At an end, what lies
+// beyond it is the number at the end once more, which then counts 4: the pixel at the end made it alone.
+__device__ __forceinline__ real halved(const real* pair, int before, int after) {
+    real2 inner = reinterpret_cast<const real2*>(pair)[0];
+    return 3 * (inner.x + inner.y) + (pair[before] + pair[after]);
+}
+
+extern "C" __global__ void interpolate_double_grad_x(const real* grad, real* grad_x, int height, int width, int n) {
+    int i = flat_thread();
+    if (i >= n) return;
+    int column = i % width, row = i / width % height, out_width = 2 * width;
+    int before = column > 0 ? -1 : 0, after = column < width - 1 ? 2 : 1;
+    const real* upper = grad + i / width * 2 * out_width + 2 * column;
+    const real* lower = upper + out_width;
+    const real* above = row > 0 ? upper - out_width : upper;
+    const real* below = row < height - 1 ? lower + out_width : lower;
+    real inside = halved(upper, before, after) + halved(lower, before, after);
+    grad_x[i] = (3 * inside + (halved(above, before, after) + halved(below, before, after))) / 16;
+}

@@ -26,27 +26,18 @@ Source: Ioffe and Szegedy, "Batch normalization" (2015).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, empty_like, kernel, xp
+from minidepth.cuda import Grid, constant, flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
+from minidepth.ops.cpu.activation import NONE, Activation, activate, derivative, fill_with_steps
 from minidepth.ops.cpu.channels import channel_sums, column, run_channels
 from minidepth.ops.cpu.threads import TILE_ELEMENTS as CACHED_ELEMENTS
 from minidepth.ops.cpu.threads import scratch
 from minidepth.ops.recompute import is_second_run
-
-
-class Activation(NamedTuple):
-    """A leaky ReLU with `slope` below 0, cut off at `ceiling` (for slope 0 only): z = min(max(y, slope y), ceiling)."""
-
-    slope: float
-    ceiling: float = math.inf
-
-
-NONE = Activation(slope=1)
 
 
 def batch_norm(
@@ -85,14 +76,11 @@ def normalise_and_activate(
 ) -> Tensor:
     """What `batch_norm` and its siblings with an activation have in common."""
     _check(op, x, running_mean, running_var, weight, bias, training)
-    scale = np.ones(x.shape[1], x.dtype) if weight is None else weight.data
-    shift = np.zeros(x.shape[1], x.dtype) if bias is None else bias.data
+    scale = xp(x.data).ones(x.shape[1], x.dtype) if weight is None else weight.data
+    shift = xp(x.data).zeros(x.shape[1], x.dtype) if bias is None else bias.data
     if training or running_mean is None or running_var is None:
-        y, mean, var = forward(x.data, scale, shift, eps, act)
-        count = x.size // x.shape[1]
-        if running_mean is not None and running_var is not None and not is_second_run():
-            running_mean += momentum * (mean - running_mean)
-            running_var += momentum * (var * (count / (count - 1)) - running_var)
+        running = (None, None) if is_second_run() else (running_mean, running_var)
+        y, mean, var = forward(x.data, scale, shift, *running, momentum, eps, act)
     else:
         mean, var = running_mean.astype(x.dtype), running_var.astype(x.dtype)  # copies: training changes the buffers
         y = normalise(x.data, mean, var, scale, shift, eps, act)
@@ -107,8 +95,20 @@ def normalise_and_activate(
 
 
 @kernel
-def forward(x: Array, scale: Array, shift: Array, eps: float, act: Activation) -> tuple[Array, Array, Array]:
-    """y, and mean and var (C,) of the batch; the variance is taken about the mean, so nothing cancels."""
+def forward(
+    x: Array,
+    scale: Array,
+    shift: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: float,
+    eps: float,
+    act: Activation,
+) -> tuple[Array, Array, Array]:
+    """y, and mean and var (C,) of the batch; the running ones are updated in place where both are given.
+
+    The variance is taken about the mean, so nothing cancels.
+    """
     y = pool.empty_like(x)
     mean, var = np.empty((x.shape[1], 1), x.dtype), np.empty((x.shape[1], 1), x.dtype)
     scale, shift = column(scale, x.dtype), column(shift, x.dtype)
@@ -123,9 +123,12 @@ def forward(x: Array, scale: Array, shift: Array, eps: float, act: Activation) -
         offset = shift[channels] + factor * (mean[channels] - exact_mean)  # makes up for the rounding of mean
         centred *= factor
         np.add(centred, offset.astype(x.dtype), out=result if act == NONE else centred)
-        _activate(centred, act, result)
+        activate(centred, act, result)
 
     run_channels(tile, x, y)
+    if running_mean is not None and running_var is not None:
+        running_mean += momentum * (mean[:, 0] - running_mean)
+        running_var += momentum * (var[:, 0] * (count / (count - 1)) - running_var)
     return y, mean[:, 0], var[:, 0]
 
 
@@ -140,7 +143,7 @@ def normalise(x: Array, mean: Array, var: Array, scale: Array, shift: Array, eps
     def tile(channels: slice, part: Array, result: Array) -> None:
         np.multiply(part, factor[channels], out=result)
         np.add(result, offset[channels], out=result)
-        _activate(result, act, result)
+        activate(result, act, result)
 
     run_channels(tile, x, y, elements=CACHED_ELEMENTS)
     return y
@@ -165,12 +168,12 @@ def backward(
     mean, shift = column(mean, x.dtype), column(shift, x.dtype)
     inverse_std = column(1 / np.sqrt(var + eps), x.dtype)
     factor = column(scale, x.dtype) * inverse_std
-    first, steps = _derivative(factor, shift, act)
+    first, steps = derivative(factor, shift, act)
 
     def tile(channels: slice, part: Array, result: Array, g: Array) -> None:
         centred = np.subtract(part, mean[channels], out=scratch("centred", part.shape, x.dtype))
         if act != NONE:  # g becomes dL/dy
-            _fill_with_steps(centred, first[channels], [(t[channels], s[channels]) for t, s in steps], result)
+            fill_with_steps(centred, first[channels], [(t[channels], s[channels]) for t, s in steps], result)
             g = np.multiply(result, g, out=result)
         sum_g, sum_gx = channel_sums(g), channel_sums(g, centred) * inverse_std[channels]
         grad_shift[channels], grad_scale[channels] = sum_g, sum_gx
@@ -185,52 +188,66 @@ def backward(
     return result, grad_scale[:, 0], grad_shift[:, 0]
 
 
-def _derivative(factor: Array, shift: Array, act: Activation) -> tuple[Array, list[tuple[Array, Array]]]:
-    """The derivative of the activation in terms of d = x - mean, where y = factor d + shift: `first`, and `steps`.
-
-    dz/dy = first + sum over (threshold, step) of  step [d > threshold]            where [true] = 1, [false] = 0
-
-    It changes where y passes 0 and, if there is one, the ceiling. Both belong to the side that is flat.
-    """
-    kinks = [(0.0, 1 - act.slope)] + ([(act.ceiling, -1.0)] if act.ceiling < math.inf else [])
-    last = sum((change for _, change in kinks), act.slope)  # the derivative for very large y
-    of_bias = np.where(shift > 0, np.where(shift < act.ceiling, 1, last), act.slope)  # factor 0: y is shift everywhere
-    first = np.where(factor > 0, act.slope, np.where(factor < 0, last, of_bias)).astype(shift.dtype)
-    steps = []
-    for level, change in kinks:
-        with np.errstate(over="ignore"):
-            threshold = np.divide(level - shift, factor, out=np.zeros_like(shift), where=factor != 0)
-        # d at the threshold itself is to count as above it for the ceiling, and where y falls with d for 0: then the
-        # next smaller number takes its place, as d > that is d >= it.
-        includes_itself = (factor < 0) != (change < 0)
-        lower = np.nextafter(threshold, -np.inf, dtype=shift.dtype)
-        steps.append((np.where(includes_itself, lower, threshold), (np.sign(factor) * change).astype(shift.dtype)))
-    return first, steps
+PART, THREADS = constant("batch_norm", "PART"), constant("batch_norm", "THREADS")
 
 
-def _fill_with_steps(d: Array, first: Array, steps: list[tuple[Array, Array]], result: Array) -> None:
-    """result = first + sum over (threshold, step) of step [d > threshold]."""
-    (threshold, step), *others = steps
-    np.greater(d, threshold, out=result)  # 1 or 0: arithmetic on that is ten times as fast as np.where
-    result *= step
-    for threshold, step in others:
-        above = np.greater(d, threshold, out=scratch("above", d.shape, d.dtype))
-        above *= step
-        result += above
-    result += first
+@cuda(forward)
+def forward_cuda(
+    x: Array,
+    scale: Array,
+    shift: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: float,
+    eps: float,
+    act: Activation,
+) -> tuple[Array, Array, Array]:
+    sizes, parts, blocks = _cut(x)
+    y, means, squares = empty_like(x), empty((parts,), x), empty((parts,), x)
+    mean, var, offset = empty_like(scale), empty_like(scale), empty_like(scale)
+    running = (running_mean, running_var) if running_mean is not None and running_var is not None else (None, None)
+    launch("batch_norm_moments", blocks, x, means, squares, *sizes)
+    given, results = (x, means, squares, scale, shift), (mean, var, offset, *running)
+    launch("batch_norm_statistics", flat(32 * sizes[1]), *given, *results, momentum, eps, *sizes)
+    launch("batch_norm_normalise", blocks, x, mean, var, scale, offset, y, eps, *act, *sizes)
+    return y, mean, var
 
 
-def _activate(y: Array, act: Activation, result: Array) -> None:
-    """result = activation of y, which may be the same array; nothing happens where there is none."""
-    if act.ceiling < math.inf:
-        np.clip(y, 0, act.ceiling, out=result)
-    elif act != NONE:
-        bound = result if result is not y else scratch("bound", y.shape, y.dtype)
-        if act.slope == 0:
-            bound.fill(0)
-        else:
-            np.multiply(y, act.slope, out=bound)
-        np.maximum(y, bound, out=result)  # slopes are at most 1; of two arrays, which is quicker than with a number
+@cuda(normalise)
+def normalise_cuda(x: Array, mean: Array, var: Array, scale: Array, shift: Array, eps: float, act: Activation) -> Array:
+    sizes, _, blocks = _cut(x)
+    y = empty_like(x)
+    launch("batch_norm_normalise", blocks, x, mean, var, scale, shift, y, eps, *act, *sizes)
+    return y
+
+
+@cuda(backward)
+def backward_cuda(
+    grad: Array,
+    x: Array,
+    mean: Array,
+    var: Array,
+    scale: Array,
+    shift: Array,
+    eps: float,
+    training: bool,
+    act: Activation,
+) -> tuple[Array, Array, Array]:
+    sizes, parts, blocks = _cut(x)
+    sums, products = empty((parts,), x), empty((parts,), x)
+    grad_x, grad_scale, grad_shift = empty_like(x), empty_like(scale), empty_like(scale)
+    given = grad, x, mean, var, scale, shift
+    launch("batch_norm_sums", blocks, *given, sums, products, eps, *act, *sizes)
+    launch("batch_norm_grad_weight", flat(32 * sizes[1]), sums, products, var, grad_scale, grad_shift, eps, *sizes)
+    launch("batch_norm_grad_x", blocks, *given, grad_scale, grad_shift, grad_x, eps, *act, training, *sizes)
+    return grad_x, grad_scale, grad_shift
+
+
+def _cut(x: Array) -> tuple[tuple[int, int, int], int, Grid]:
+    """(pictures, channels, numbers of a plane), how many parts the channels have together, and a block for each."""
+    pictures, channels, plane = *x.shape[:2], math.prod(x.shape[2:])
+    parts = channels * -(-pictures * plane // PART)
+    return (pictures, channels, plane), parts, flat(parts * THREADS, THREADS)
 
 
 def _check(
@@ -248,6 +265,9 @@ def _check(
     for name, value in given.items():
         if value is not None and value.shape != (x.shape[1],):
             raise ValueError(f"{op}: {name} must have shape ({x.shape[1]},), not {value.shape} (x {x.shape})")
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if training and running is not None and not running.flags.c_contiguous:
+            raise ValueError(f"{op}: {name} is updated in place and must be C-contiguous (strides {running.strides})")
     if not training and (running_mean is None or running_var is None):
         raise ValueError(f"{op}: evaluation needs running_mean and running_var; pass them, or training=True")
     if training and x.size // x.shape[1] < 2:

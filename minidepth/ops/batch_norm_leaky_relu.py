@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.ops.batch_norm import Activation, normalise_and_activate
+from minidepth.ops.batch_norm import normalise_and_activate
+from minidepth.ops.cpu.activation import Activation
 
 
 def batch_norm_leaky_relu(

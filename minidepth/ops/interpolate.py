@@ -197,7 +197,7 @@ def resample_cuda(x: Array, rows: Taps, columns: Taps) -> Array:
     y = empty((*x.shape[:2], rows.outputs, columns.outputs), x)
     tables: list[Array | int] = []
     for taps in (rows, columns):
-        tables += [*_on_gpu(taps, xp(x), x.dtype, int(x.device)), len(taps.place)]  # type: ignore[attr-defined]
+        tables += [*_on_gpu(taps, xp(x), x.dtype, int(x.device)), len(taps.place)]
     launch("interpolate_resample", flat(y.size), x, y, *tables, *x.shape[2:], *y.shape[2:], y.size)
     return y
 

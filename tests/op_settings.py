@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from minidepth.backend import xp
+
 Array = np.ndarray
 Setting = tuple[list[Array], dict[str, Any]]
 Draw = Callable[[np.random.Generator], Setting]
@@ -306,6 +308,6 @@ def call(ops: ModuleType, op: str, options: dict[str, Any], *tensors: Any) -> An
         return function(tensors, **options)
     if op.startswith("batch_norm"):
         data = tensors[0].data
-        running = [np.asarray(options.pop(name), dtype=data.dtype) for name in ("running_mean", "running_var")]
+        running = [xp(data).asarray(options.pop(name), dtype=data.dtype) for name in ("running_mean", "running_var")]
         return function(tensors[0], *running, *tensors[1:], **options)
     return function(*tensors, **options)

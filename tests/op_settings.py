@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import xp
-
 Array = np.ndarray
 Setting = tuple[list[Array], dict[str, Any]]
 Draw = Callable[[np.random.Generator], Setting]
@@ -307,6 +305,8 @@ def call(ops: ModuleType, op: str, options: dict[str, Any], *tensors: Any) -> An
     if op == "cat":
         return function(tensors, **options)
     if op.startswith("batch_norm"):
+        from minidepth.backend import xp  # here, as make_golden.py draws settings without minidepth
+
         data = tensors[0].data
         running = [xp(data).asarray(options.pop(name), dtype=data.dtype) for name in ("running_mean", "running_var")]
         return function(tensors[0], *running, *tensors[1:], **options)

@@ -43,13 +43,14 @@ def aligned(*arrays: Any) -> bool:
     return all(array.__cuda_array_interface__["data"][0] % 16 == 0 for array in arrays)
 
 
-def launch(name: str, grid: Grid, *args: Any) -> None:
+def launch(name: str, grid: Grid, *args: Any, real: str | None = None) -> None:
     """Run the kernel `name` on `grid`; nothing happens where the grid has no blocks.
 
     Args:
         name: as in the .cu file, such as ``"leaky_relu_forward"``.
         grid: see `flat`.
         args: what the kernel takes, in order: C-contiguous arrays on the GPU, numbers, and None for a null pointer.
+        real: "float32" or "float64", for a kernel that finds its numbers by addresses; else the arrays say it.
 
     Raises:
         TypeError, ValueError: an argument does not fit the declaration; the text names it and says what would.
@@ -60,7 +61,7 @@ def launch(name: str, grid: Grid, *args: Any) -> None:
     arrays = [arg for parameter, arg in zip(kernel.parameters, args) if parameter.is_pointer and arg is not None]
     run = _runner(kernel, arrays)
     reals = [arg for parameter, arg in zip(kernel.parameters, args) if parameter[1:3] == ("real", True)]
-    real = next((array.dtype.name for array in reals if array is not None), "float32")
+    real = real or next((array.dtype.name for array in reals if array is not None), "float32")
     if real not in ("float32", "float64"):
         raise TypeError(f"launch: {name} computes in float32 or float64, not in {real}; use .astype('float32')")
     device = arrays[0].device

@@ -3,9 +3,9 @@
     value = factor / n  sum over the pixels that count of B        n of them, at least 1
     slope = dB/d prediction of each pixel                          dL/d prediction = dL/d value * factor / n * slope
 
-The losses themselves are written once, as formulas, and run so on NumPy arrays. `on_gpu` names what does the same in the
-.cu files beside them where the prediction lies on a GPU: written as formulas, ``mse`` would take 22 launches there, and
-``normal`` 90. Nothing is read back, so the CPU never waits.
+The losses themselves are written once, as formulas, and run so on NumPy arrays. `on_gpu` names what does the same in
+the .cu files beside them where the prediction lies on a GPU: written as formulas, ``mse`` would take 22 launches there,
+and ``normal`` 90. Nothing is read back, so the CPU never waits.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ Loshchilov and Hutter (2019), arXiv:1711.05101 (AdamW).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,17 @@ class Adam(Optimizer):
         change *= lr * root / (1 - beta1**step)
         w -= change
 
+    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+        return self.adam_on_gpu(step, lr, shrink=1, decay=self.weight_decay)
+
+    def adam_on_gpu(self, step: int, lr: float, shrink: float, decay: float) -> tuple[Any, ...]:
+        """`adam` for weights that are first multiplied by `shrink`, with `decay` times them added to the gradient."""
+        beta1, beta2 = self.betas
+        root = (1 - beta2**step) ** 0.5
+        eps = self.eps if self.keras else self.eps * root
+        rate = lr * root / (1 - beta1**step)
+        return "adam_step", shrink, decay, 1 - beta1, beta2, 1 - beta2, eps, rate, len(self.sums) == 3
+
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: the weights shrink by themselves, whatever the gradient."""
@@ -103,3 +115,6 @@ class AdamW(Adam):
     def rule(self, w: Array, g: Array, step: int, lr: float, *sums: Array) -> None:
         w *= 1 - lr * self.weight_decay
         self.adam(w, g, step, lr, *sums)
+
+    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+        return self.adam_on_gpu(step, lr, shrink=1 - lr * self.weight_decay, decay=0)

@@ -12,16 +12,20 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import Grid, launch
 from minidepth.nn import Parameter
 from minidepth.ops.cpu.threads import run_tiles
+from minidepth.optim.multi_tensor import addresses, chunks, launch_chunks
 from minidepth.optim.optimizer import tiles_of
 
 
-def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float:
+def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float | Array:
     """Shorten the gradients in place so that all of them together have at most the norm `max_norm`.
 
     Returns:
-        The norm before. Where it is not finite, the gradients become NaN, and so will the weights.
+        The norm before; on a GPU as an array of shape (), for which nobody waits until it is read. Where it is not
+        finite, the gradients become NaN, and so will the weights.
 
     Raises:
         ValueError: `max_norm` is not above 0, or a gradient does not lie in one piece in memory.
@@ -35,6 +39,12 @@ def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float:
         if not grad.flags.c_contiguous:
             raise ValueError(f"clip_grad_norm_: gradient {index} ({grad.shape}) must be contiguous in memory")
     rows = [grad.reshape(-1) for grad in grads]
+    return shorten(rows[0], rows, max_norm) if rows else 0.0
+
+
+@kernel
+def shorten(first: Array, rows: list[Array], max_norm: float) -> float:
+    """Shorten the gradients `rows`, of which `first` is one, and return their norm before."""
     tiles = tiles_of({index: row.size for index, row in enumerate(rows)})
     squares = np.zeros(len(tiles))  # of each tile, added up in tile order: the same bits on any number of threads
 
@@ -43,7 +53,7 @@ def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float:
             g = rows[index][part]
             squares[number] += np.dot(g, g)  # BLAS: fifteen times as fast as squares and their sum
 
-    def shorten(number: int) -> None:
+    def multiply(number: int) -> None:
         for index, part in tiles[number]:
             rows[index][part] *= factor
 
@@ -51,5 +61,15 @@ def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float:
     norm = float(np.sqrt(squares.sum()))
     factor = max_norm / (norm + 1e-6)
     if not factor >= 1:  # also where it is NaN
-        run_tiles(shorten, len(tiles), products=False)
+        run_tiles(multiply, len(tiles), products=False)
     return norm
+
+
+@cuda(shorten)
+def shorten_cuda(first: Array, rows: list[Array], max_norm: float) -> Array:
+    table, blocks = addresses(rows), len(chunks(rows))
+    sums, norm = empty((blocks,), first), empty((2,), first)  # norm and factor
+    launch_chunks("clip_squares", rows, table, sums)
+    launch("clip_norm", Grid((1, 1, 1), (256, 1, 1)), sums, norm, max_norm, blocks)
+    launch_chunks("clip_shorten", rows, table, norm)
+    return norm[0]

@@ -6,14 +6,16 @@ Everything happens block by block on all cores, so a step needs no memory beyond
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array
+from minidepth.backend import Array, cuda, kernel
 from minidepth.errors import CheckpointError
 from minidepth.nn import Parameter
 from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS
 from minidepth.ops.cpu.threads import run_tiles, scratch
+from minidepth.optim.multi_tensor import addresses, launch_chunks
 
 
 class Optimizer:
@@ -38,21 +40,18 @@ class Optimizer:
         """Change `w` and the running sums in place, given the gradient `g` of this piece of one parameter."""
         raise NotImplementedError
 
+    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+        """The kernel that does what `rule` does, for all parameters together, and the numbers that it takes."""
+        raise NotImplementedError
+
     def step(self) -> None:
         """Change every parameter that has a gradient. The gradients are left as they are."""
-        flat = {i: self._flat(i, p.data, p.grad) for i, p in enumerate(self.params) if p.grad is not None}
-        self.steps[list(flat)] += 1
-        lr = float(self.lr)  # a NumPy float64 would turn float32 arrays into float64
-        tiles = tiles_of({index: arrays[0].size for index, arrays in flat.items()})
+        rows = {i: self._rows(i, p.data, p.grad) for i, p in enumerate(self.params) if p.grad is not None}
+        if rows:
+            self.steps[list(rows)] += 1
+            update(next(iter(rows.values()))[0], self, rows)
 
-        def tile(number: int) -> None:
-            for index, part in tiles[number]:
-                w, g, *sums = (array[part] for array in flat[index])
-                self.rule(w, g, int(self.steps[index]), lr, *sums)
-
-        run_tiles(tile, len(tiles), products=False)
-
-    def _flat(self, index: int, weight: Array, grad: Array) -> list[Array]:
+    def _rows(self, index: int, weight: Array, grad: Array) -> list[Array]:
         """Weight, gradient and running sums of a parameter, each as one row of numbers."""
         if not weight.flags.c_contiguous:
             raise ValueError(f"{type(self).__name__}: parameter {index} ({weight.shape}) must be contiguous in memory")
@@ -94,6 +93,29 @@ class Optimizer:
         for name, array in own.items():
             array[...] = state[name]
         self.lr = float(state["lr"])
+
+
+@kernel
+def update(first: Array, optimizer: Optimizer, rows: dict[int, list[Array]]) -> None:
+    """One step: `rows` has weight, gradient and running sums of each parameter, by its number; `first` is a weight."""
+    lr = float(optimizer.lr)  # a NumPy float64 would turn float32 arrays into float64
+    tiles = tiles_of({index: arrays[0].size for index, arrays in rows.items()})
+
+    def tile(number: int) -> None:
+        for index, part in tiles[number]:
+            w, g, *sums = (array[part] for array in rows[index])
+            optimizer.rule(w, g, int(optimizer.steps[index]), lr, *sums)
+
+    run_tiles(tile, len(tiles), products=False)
+
+
+@cuda(update)
+def update_cuda(first: Array, optimizer: Optimizer, rows: dict[int, list[Array]]) -> None:
+    """A launch for all parameters that have made as many steps: for all that there are, as a rule."""
+    for step in np.unique(optimizer.steps[list(rows)]):
+        weights, *others = zip(*(arrays for index, arrays in rows.items() if optimizer.steps[index] == step))
+        name, *numbers = optimizer.rule_on_gpu(int(step), float(optimizer.lr))
+        launch_chunks(name, weights, addresses(weights, *others), *numbers)
 
 
 def tiles_of(sizes: dict[int, int]) -> list[list[tuple[int, slice]]]:

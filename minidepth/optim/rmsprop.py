@@ -17,6 +17,7 @@ networks for machine learning" (2012); the forms of PyTorch 2 and Keras 3.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -83,3 +84,6 @@ class RMSprop(Optimizer):
         if not self.keras:
             change *= lr
         w -= change
+
+    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+        return "rmsprop_step", lr, self.weight_decay, self.alpha, 1 - self.alpha, self.eps, self.momentum, self.keras

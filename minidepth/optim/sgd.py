@@ -13,6 +13,7 @@ as in PyTorch. Keras keeps lr b in place of b, which is the same until lr change
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -55,3 +56,6 @@ class SGD(Optimizer):
         else:
             np.multiply(b, lr, out=change)
         w -= change
+
+    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+        return "sgd_step", lr, self.weight_decay, self.momentum, self.nesterov

@@ -181,8 +181,11 @@ template <class T, int... Sizes> struct Shared : View<T, Sizes...> {
 
 template <class T> T argument(void* given) { return *static_cast<T*>(given); }
 
-// The arrays of the launch that is running.
-namespace emulator { static std::vector<std::unique_ptr<Watched>> arrays; }
+// The launch that is running, and its arrays.
+namespace emulator {
+static Launch* launched;
+static std::vector<std::unique_ptr<Watched>> arrays;
+}
 
 template <class T> Pointer<T> array_argument(void* given) {
     Array& array = *static_cast<Array*>(given);
@@ -192,6 +195,19 @@ template <class T> Pointer<T> array_argument(void* given) {
     emulator::arrays.push_back(std::make_unique<emulator::Watched>(array.name, array.data, array.count,
                                                                    array.item_bytes, false, &array.reads, &array.writes));
     return {static_cast<T*>(array.data), emulator::arrays.back().get()};
+}
+// A pointer made from the address of an array, see optim/multi_tensor.py. The array must still be there.
+template <class U> Pointer<U> pointer_cast(int64_t address) {
+    if (address == 0) return nullptr;
+    for (auto& known : emulator::arrays)
+        if (reinterpret_cast<int64_t>(known->data) == address) return {reinterpret_cast<U*>(address), known.get()};
+    for (int k = 0; k < emulator::launched->addressed_count; ++k) {
+        Array& array = emulator::launched->addressed[k];
+        if (reinterpret_cast<int64_t>(array.data) != address) continue;
+        if (sizeof(U) != array.item_bytes) emulator::fail(std::string(array.name) + " holds numbers of another size");
+        return array_argument<U>(&array);
+    }
+    emulator::fail("a pointer is made from an address at which no array begins");
 }
 template <class T> T looked_at_atomically(const Pointer<T>& pointer) {
     if (pointer.array) {

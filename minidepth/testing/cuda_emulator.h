@@ -52,6 +52,9 @@ inline double rsqrt(double x) { return 1 / std::sqrt(x); }
 inline float rsqrt(float x) { return 1 / sqrtf(x); }
 inline float __expf(float x) { return expf(x); }
 inline float __fdividef(float a, float b) { return a / b; }
+inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+    return static_cast<unsigned long long>((static_cast<unsigned __int128>(a) * b) >> 64);
+}
 inline int __float_as_int(float x) { int bits; memcpy(&bits, &x, 4); return bits; }
 inline unsigned __float_as_uint(float x) { unsigned bits; memcpy(&bits, &x, 4); return bits; }
 inline float __uint_as_float(unsigned bits) { float x; memcpy(&x, &bits, 4); return x; }
@@ -68,7 +71,8 @@ struct Array {
     const char* name;
     int64_t reads, writes;  // counted when CHECKED
 };
-struct Launch { uint32_t blocks[3], threads[3]; int64_t shared_reads, shared_writes; char* message; int32_t message_bytes; };
+struct Launch { uint32_t blocks[3], threads[3]; int64_t shared_reads, shared_writes; char* message; int32_t message_bytes;
+                int32_t addressed_count; Array* addressed; };  // arrays that are found by their addresses, when CHECKED
 
 struct Fault { std::string text; };
 

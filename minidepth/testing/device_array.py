@@ -10,11 +10,15 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 synchronisations = 0
 """How often numbers were brought back to the CPU."""
+
+addressed: WeakValueDictionary[int, np.ndarray] = WeakValueDictionary()
+"""The living arrays that were asked for their address: a kernel may make a pointer of it."""
 
 
 class _Module:
@@ -50,6 +54,14 @@ class _Ufunc:
         return _wrapped(self.function)(*args, **kwargs)
 
 
+class _Memory:
+    """Where the numbers of an array begin: `ptr`, as CuPy's arrays have it in ``array.data``."""
+
+    def __init__(self, host: np.ndarray) -> None:
+        self.ptr = host.ctypes.data
+        addressed[self.ptr] = host
+
+
 class DeviceArray:
     """See the module; make one with `emulated`."""
 
@@ -68,9 +80,10 @@ class DeviceArray:
         for name in ("shape", "dtype", "ndim", "size", "itemsize", "nbytes", "strides", "flags")
     )
     T = property(lambda self: DeviceArray(self.host.T))
+    data = property(lambda self: _Memory(self.host))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name in ("host", "ctypes", "data", "tolist", "item"):
+        if name.startswith("_") or name in ("host", "ctypes", "tolist", "item"):
             raise AttributeError(f"an array on the emulated GPU has no {name}")
         return _wrapped(getattr(self.host, name))
 

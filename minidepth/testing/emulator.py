@@ -31,7 +31,7 @@ import numpy as np
 
 from minidepth.cuda.launch import RUNNERS, Grid
 from minidepth.cuda.source import Kernel, files
-from minidepth.testing.device_array import DeviceArray
+from minidepth.testing.device_array import DeviceArray, addressed
 from minidepth.testing.translate import translate
 
 COMPILER = os.environ.get("CXX", "g++")
@@ -73,6 +73,8 @@ class _Launch(ctypes.Structure):
         ("shared_writes", ctypes.c_int64),
         ("message", ctypes.c_char_p),
         ("message_bytes", ctypes.c_int32),
+        ("addressed_count", ctypes.c_int32),
+        ("addressed", ctypes.POINTER(_Array)),
     ]
 
 
@@ -114,8 +116,15 @@ def run(kernel: Kernel, real: str, grid: Grid, arguments: list[Any]) -> None:
         else:
             kept.append(np.array(argument))
             given[number] = kept[-1].ctypes.data
+    living = list(addressed.items()) if checked else []  # found by their addresses, see multi_tensor.py
+    found = [
+        _Array(place, host.size, host.itemsize, f"the array at {place:#x}".encode(), 0, 0) for place, host in living
+    ]
     message = ctypes.create_string_buffer(1000)
-    launch = _Launch(grid.blocks, grid.threads, 0, 0, ctypes.cast(message, ctypes.c_char_p), len(message))
+    launch = _Launch(
+        grid.blocks, grid.threads, 0, 0, ctypes.cast(message, ctypes.c_char_p), len(message),
+        len(found), (_Array * len(found))(*found),
+    )  # fmt: skip
     with _lock:
         status = function(ctypes.byref(launch), given)
     if status:

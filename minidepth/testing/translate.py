@@ -61,12 +61,13 @@ def _wrapper(kernel: Kernel, real: str, checked: bool) -> str:
             return f"argument<{name}>(given[{number}])"
         return f"array_argument<{'const ' if parameter.is_const else ''}{name}>(given[{number}])"
 
-    before = "emulator::arrays.clear(); emulator::shared_reads = emulator::shared_writes = 0;" if checked else ""
+    before = "emulator::launched = launch; emulator::arrays.clear();"
+    before += "emulator::shared_reads = emulator::shared_writes = 0;"
     after = "launch->shared_reads = emulator::shared_reads; launch->shared_writes = emulator::shared_writes;"
     names = ", ".join(parameter.name for parameter in kernel.parameters)
     values = "\n    ".join(f"auto {p.name} = {unpacked(n, p)};" for n, p in enumerate(kernel.parameters))
     return f"""extern "C" int emulate_{kernel.name}_{real}(Launch* launch, void** given) {{
-    {before}
+    {before if checked else ""}
     {values}
     auto call = [&] {{ in_{real}::{kernel.name}({names}); }};
     const int result = emulator::run(*launch, call);

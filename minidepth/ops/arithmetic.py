@@ -26,7 +26,7 @@ import numpy as np
 from minidepth.backend import Array
 from minidepth.engine import Tensor, as_tensor, unbroadcast
 from minidepth.ops.cpu.elementwise import elementwise
-from minidepth.ops.cpu.product import product
+from minidepth.ops.product import product
 
 
 def add(a: Any, b: Any) -> Tensor:
@@ -124,8 +124,8 @@ def matmul(a: Any, b: Any) -> Tensor:
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
         g = grad.reshape(full_shape)
-        grad_a = None if b_kept is None else fit_a(product(g, b_kept.swapaxes(-1, -2))).reshape(a_shape)
-        grad_b = None if a_kept is None else fit_b(product(a_kept.swapaxes(-1, -2), g)).reshape(b_shape)
+        grad_a = None if b_kept is None else fit_a(product(g, b_kept, transpose_b=True)).reshape(a_shape)
+        grad_b = None if a_kept is None else fit_b(product(a_kept, g, transpose_a=True)).reshape(b_shape)
         return grad_a, grad_b
 
     return Tensor.from_op("matmul", value, (a, b), pullback)

@@ -8,15 +8,16 @@ and with g = dL/dy, sums over all leading dimensions:
     dL/dweight[o, i] = sum of  g[..., o] x[..., i]
     dL/dbias[o]      = sum of  g[..., o]
 
-Cost: one matrix product forward and two backward, each of in_features * out_features multiply-adds a row of x.
+Cost: one matrix product forward and two backward, each of in_features * out_features multiply-adds a row of x. They are
+all there is to compute, so this file needs no kernels of its own: `product` has one for the CPU and some for a GPU.
 Source: the perceptron of Rosenblatt (1958); shapes and names of torch.nn.functional.linear.
 """
 
 from __future__ import annotations
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.ops.cpu.product import product
+from minidepth.ops.product import product
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -37,25 +38,20 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return Tensor.from_op("linear", y, (x, weight, bias), pullback)
 
 
-@kernel
 def forward(x: Array, weight: Array, bias: Array | None) -> Array:
     """(..., I) -> (..., O), all rows of x in one product."""
-    y = product(x.reshape(-1, x.shape[-1]), weight.T)
-    if bias is not None:
-        y += bias
+    y = product(x.reshape(-1, x.shape[-1]), weight, transpose_b=True, bias=bias)
     return y.reshape(*x.shape[:-1], len(weight))
 
 
-@kernel
 def grad_x(grad: Array, weight: Array, x_shape: tuple[int, ...]) -> Array:
     """(..., O) -> (..., I)."""
     return product(grad.reshape(-1, grad.shape[-1]), weight).reshape(x_shape)
 
 
-@kernel
 def grad_weight(grad: Array, x: Array) -> Array:
     """(..., O), (..., I) -> (O, I)."""
-    return product(grad.reshape(-1, grad.shape[-1]).T, x.reshape(-1, x.shape[-1]))
+    return product(grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1]), transpose_a=True)
 
 
 def _check(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:

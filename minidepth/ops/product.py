@@ -23,7 +23,7 @@ SIDE = {"product_shared": "SMALL", "product_registers": "MIDDLE", "product_regis
 """Kernel -> the constant of product.cu that says how many numbers there are along a side of what a block computes."""
 
 ENOUGH_BLOCKS = 128
-"""So many keep a large GPU busy, which has as many multiprocessors. One figure for all GPUs, so that all round alike."""
+"""So many keep a large GPU busy: it has as many multiprocessors. One figure for all GPUs, so that all round alike."""
 LEAST_PART = 512
 """Fewest numbers along k in a part of a sum: with fewer, adding up the parts would cost more than is gained."""
 

@@ -10,10 +10,17 @@ Only y is kept for the backward pass.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty_like, kernel
+from minidepth.cuda import Grid, flat, launch
 from minidepth.engine import Tensor
+
+WARP = 32
+MANY_ROWS = 2048
+"""From so many on, a GPU has enough to do with one thread for each row."""
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
@@ -73,3 +80,37 @@ def log_softmax_grad_x(grad: Array, y: Array, dim: int) -> Array:
     grad_x *= -grad.sum(axis=dim, keepdims=True)
     grad_x += grad
     return grad_x
+
+
+@cuda(softmax_forward)
+def softmax_forward_cuda(x: Array, dim: int) -> Array:
+    return _launch("softmax_forward", dim, x, logarithm=False)
+
+
+@cuda(softmax_grad_x)
+def softmax_grad_x_cuda(grad: Array, y: Array, dim: int) -> Array:
+    return _launch("softmax_grad_x", dim, grad, y, logarithm=False)
+
+
+@cuda(log_softmax_forward)
+def log_softmax_forward_cuda(x: Array, dim: int) -> Array:
+    return _launch("softmax_forward", dim, x, logarithm=True)
+
+
+@cuda(log_softmax_grad_x)
+def log_softmax_grad_x_cuda(grad: Array, y: Array, dim: int) -> Array:
+    return _launch("softmax_grad_x", dim, grad, y, logarithm=True)
+
+
+def _launch(name: str, dim: int, *arrays: Array, logarithm: bool) -> Array:
+    """Run the kernel for columns or the one for rows, see softmax.cu."""
+    out, shape = empty_like(arrays[0]), arrays[0].shape
+    dim %= len(shape)
+    n, inner = shape[dim], math.prod(shape[dim + 1 :])
+    rows = out.size // n
+    if rows >= MANY_ROWS and (inner > 1 or n <= WARP):
+        launch(f"{name}_columns", flat(rows), *arrays, out, rows, n, inner, logarithm)
+    else:
+        threads = min(256, -(-n // WARP) * WARP)
+        launch(f"{name}_rows", Grid((rows, 1, 1), (threads, 1, 1)), *arrays, out, n, inner, logarithm)
+    return out

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers import DEVICES, assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import dropout
+from minidepth.ops.dropout import mask, masked
 
 
 def kept(p: float, shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Number by number, as the file says."""
-    rng = np.random.default_rng(seed)
-    return np.array([rng.random(dtype=np.float32) >= p for _ in range(int(np.prod(shape)))]).reshape(shape)
+    key = [int(number) % 2**64 for number in np.random.default_rng(seed).integers(-(2**63), 2**63, 2)]
+    numbers = np.random.Generator(np.random.Philox(key=key[0] + (key[1] << 64)))
+    return np.array([numbers.random(dtype=np.float32) >= p for _ in range(int(np.prod(shape)))]).reshape(shape)
 
 
 def test_by_hand() -> None:
@@ -53,6 +56,14 @@ def test_the_generator_decides(device: str) -> None:
     assert (first != second).any()
     assert np.array_equal(dropout(x, rng=3).numpy(), first)
     assert (dropout(x).numpy() != dropout(x).numpy()).any()
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("shape, p", [((), 0.5), ((0,), 0.5), ((7,), 0.1), ((8,), 0.9), ((3, 7, 111), 0.25)], ids=str)
+def test_cuda(shape, p, gpu) -> None:
+    x = np.asarray(normal(*shape))
+    keep = assert_twin(gpu, mask, x, p, -(2**63) + 5, 2**62 + 3)  # the last shape needs two blocks
+    assert_twin(gpu, masked, x, np.asarray(keep), 1 / (1 - p))
 
 
 @pytest.mark.parametrize("p", [-0.1, 1, 1.5, float("nan")])

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import reference
 from helpers import DEVICES, assert_linear, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import linear
+from minidepth.ops.linear import forward, grad_weight, grad_x
 
 # x, outputs, bias
 SETTINGS = [((3, 4), 5, True), ((3, 4), 5, False), ((4,), 2, True), ((2, 3, 5, 1), 3, True), ((700, 30), 40, True)]
@@ -32,6 +34,15 @@ def test_oracle_and_gradient(setting) -> None:
     inputs = [normal(*shape), normal(outputs, shape[-1], seed=1), *([normal(outputs, seed=2)] if with_bias else [])]
     assert_same(linear(*map(Tensor, inputs)), reference.linear(*inputs))
     assert_linear(linear, *inputs)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("shape, outputs, with_bias", [((4,), 2, True), ((3, 5, 20), 68, True), ((70, 9), 3, False)])
+def test_cuda(shape, outputs, with_bias, gpu) -> None:
+    x, weight = normal(*shape), normal(outputs, shape[-1], seed=1)
+    y = assert_twin(gpu, forward, x, weight, normal(outputs, seed=2) if with_bias else None, terms=shape[-1])
+    assert_twin(gpu, grad_x, y, weight, shape, terms=outputs)
+    assert_twin(gpu, grad_weight, y, x, terms=x.size // shape[-1])
 
 
 @pytest.mark.parametrize("device", DEVICES)

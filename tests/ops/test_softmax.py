@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_gradient, assert_same, normal
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor
 from minidepth.ops import log_softmax, softmax
+from minidepth.ops.softmax import (
+    MANY_ROWS,
+    log_softmax_forward,
+    log_softmax_grad_x,
+    softmax_forward,
+    softmax_grad_x,
+)
+from minidepth.testing import checking, emulated
 
 
 def test_by_hand() -> None:
@@ -37,6 +46,39 @@ def test_huge_values() -> None:
     assert softmax(x, 0).numpy().tolist() == [1, 0, 0]
     assert log_softmax(x, 0).numpy().tolist() == [0, -1000, -2000]
     assert_same(log_softmax(Tensor(np.array([1e5, 1e5])), 0), np.full(2, -math.log(2)))
+
+
+# a block for each row: of one number, of less than a warp, of more than a block, with numbers that lie apart;
+# a thread for each row, in more than one block: pixels of pictures, short rows in one piece
+CUDA_SETTINGS = [
+    ((1,), 0), ((3, 5), 1), ((2, 33), -1), ((2, 700), 1), ((300, 3), 0), ((2, 4, 3, 2), 1),
+    ((2, 3, 32, 33), 1), ((3, MANY_ROWS), 0), ((MANY_ROWS + 1, 2), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("shape, dim", CUDA_SETTINGS, ids=str)
+def test_cuda(shape, dim, gpu) -> None:
+    x, grad = 3 * normal(*shape), normal(*shape, seed=1)
+    for forward, grad_x in [(softmax_forward, softmax_grad_x), (log_softmax_forward, log_softmax_grad_x)]:
+        y = assert_twin(gpu, forward, x, dim, terms=shape[dim])
+        assert_twin(gpu, grad_x, grad, y, dim, terms=shape[dim])
+
+
+def test_cuda_huge_values() -> None:
+    x = np.array([[1000.0, 0.0, -1000.0], [1e5, 1e5, -1e5], [np.nan, 0.0, 1.0]])
+    for forward in (softmax_forward, log_softmax_forward):
+        np.testing.assert_allclose(forward(emulated(x), 1).get(), forward(x, 1), rtol=1e-12)
+
+
+def test_cuda_takes_the_kernel_that_reads_neighbours() -> None:
+    with checking() as launches:
+        softmax_forward(emulated(np.ones((4, 40), np.float32)), 1)
+        softmax_forward(emulated(np.ones((2, 3, 32, 32), np.float32)), 1)
+        softmax_forward(emulated(np.ones((MANY_ROWS, 33), np.float32)), 1)
+    names = [launch.kernel.removeprefix("softmax_forward_") for launch in launches]
+    assert names == ["rows", "columns", "rows"]
+    assert launches[0].reads["x"] == 3 * 160 + 4 * 64  # each number for the maximum, the sum and y; row[0] by all
 
 
 @pytest.mark.parametrize("op", [softmax, log_softmax])

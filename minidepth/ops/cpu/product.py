@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, xp
+from minidepth.backend import Array
 from minidepth.ops.cpu.threads import run_slices
 
 SMALL_PRODUCT = 1 << 18
@@ -17,8 +17,8 @@ TILE_PRODUCT = 1 << 25
 
 
 def product(a: Array, b: Array) -> Array:
-    """a @ b of matrices (..., M, K) and (..., K, N)."""
-    if xp(a) is not np or a.size * b.shape[-1] <= SMALL_PRODUCT:
+    """a @ b of NumPy matrices (..., M, K) and (..., K, N)."""
+    if a.size * b.shape[-1] <= SMALL_PRODUCT:
         return np.matmul(a, b)
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     y = np.empty(shape, np.result_type(a, b))

@@ -1,0 +1,81 @@
+// softmax and log_softmax along one dimension, forward and backward; the formulas are in softmax.py.
+//
+// An array is (outer, n, inner) here, with n the numbers that belong together: `inner` apart, and called a row. There are
+// two mappings, of the same arithmetic:
+//
+//   rows       a block for each row. Its threads share the numbers, and block_max and block_sum bring together what they
+//              found. For rows that lie in one piece (inner = 1), or of which there are few.
+//   columns    a thread for each row, on its own. For rows whose numbers lie apart, as the classes of a pixel do in NCHW:
+//              neighbouring threads have neighbouring pixels, so they read in full transactions, and no barrier is needed.
+//              For many short rows too: what a warp reads in one step is then still in the cache for the next steps.
+//
+// Bytes moved: 8 a number forward (read x, write y), 12 backward (read grad and y, write grad_x). A row is read three times
+// forward and twice backward, but once from memory: it is at most some KB, and the cache has it from then on.
+//
+// The ladder: (1) one thread a row, whatever lies where: right, but along a contiguous row the threads of a warp read n
+// numbers apart from each other, and each of these reads moves 32 bytes for 4. (2) A block a row with a tree of sums in
+// shared memory: full transactions, but a barrier for each level of the tree. (3) What is here: sums in the registers of a
+// warp first (shuffles need no barrier), so that a sum costs two barriers for any number of threads. The order of each sum
+// is fixed by the number of threads, so the same bits come out each time.
+#include "common.cuh"
+
+// Number i of a row is row[i * inner]. A team of threads computes it: a block, or one thread alone.
+template <bool BLOCK>
+__device__ __forceinline__ void forward(const real* row, real* out, int n, int inner, bool logarithm) {
+    int first = BLOCK ? threadIdx.x : 0, step = BLOCK ? blockDim.x : 1;
+    real largest = row[0];
+    for (int i = first; i < n; i += step) largest = max(largest, row[i * inner]);
+    if (BLOCK) largest = block_max(largest);
+    real sum = 0;
+    for (int i = first; i < n; i += step) sum += exp(row[i * inner] - largest);
+    if (BLOCK) sum = block_sum(sum);
+    real log_sum = log(sum);
+    for (int i = first; i < n; i += step) {
+        real shifted = row[i * inner] - largest;
+        out[i * inner] = logarithm ? shifted - log_sum : exp(shifted) / sum;
+    }
+}
+
+// softmax: y (g - sum g y)      log_softmax: g - exp(y) sum g
+template <bool BLOCK>
+__device__ __forceinline__ void grad_x(const real* grad, const real* y, real* out, int n, int inner, bool logarithm) {
+    int first = BLOCK ? threadIdx.x : 0, step = BLOCK ? blockDim.x : 1;
+    real sum = 0;
+    for (int i = first; i < n; i += step) {
+        real g = grad[i * inner];
+        if (!logarithm) g *= y[i * inner];
+        sum += g;
+    }
+    if (BLOCK) sum = block_sum(sum);
+    for (int i = first; i < n; i += step) {
+        real g = grad[i * inner], value = y[i * inner];
+        out[i * inner] = logarithm ? g - exp(value) * sum : value * (g - sum);
+    }
+}
+
+// Where row number `row` begins.
+__device__ __forceinline__ int row_start(int row, int n, int inner) { return row / inner * n * inner + row % inner; }
+
+extern "C" __global__ void softmax_forward_rows(const real* x, real* y, int n, int inner, bool logarithm) {
+    int start = row_start(blockIdx.x, n, inner);
+    forward<true>(x + start, y + start, n, inner, logarithm);
+}
+
+extern "C" __global__ void softmax_forward_columns(const real* x, real* y, int rows, int n, int inner, bool logarithm) {
+    if (flat_thread() >= rows) return;
+    int start = row_start(flat_thread(), n, inner);
+    forward<false>(x + start, y + start, n, inner, logarithm);
+}
+
+extern "C" __global__ void softmax_grad_x_rows(const real* grad, const real* y, real* out, int n, int inner,
+                                               bool logarithm) {
+    int start = row_start(blockIdx.x, n, inner);
+    grad_x<true>(grad + start, y + start, out + start, n, inner, logarithm);
+}
+
+extern "C" __global__ void softmax_grad_x_columns(const real* grad, const real* y, real* out, int rows, int n, int inner,
+                                                  bool logarithm) {
+    if (flat_thread() >= rows) return;
+    int start = row_start(flat_thread(), n, inner);
+    grad_x<false>(grad + start, y + start, out + start, n, inner, logarithm);
+}

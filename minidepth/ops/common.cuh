@@ -21,8 +21,8 @@ constexpr int WARP = 32;
 // The number of this thread among all threads of a flat grid, see `flat` in cuda/launch.py.
 __device__ __forceinline__ int flat_thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
-// y[i] = f(a[i]), or f(a[i], b[i]), for the numbers of this thread in a flat grid where each has `Count` of them, a block
-// apart, see `each` of `flat`. It asks for all that it reads before it works on any of it, so it waits once, not Count times.
+// y[i] = f(a[i]), or f(a[i], b[i]), for the numbers of this thread in a flat grid where each has `Count` of them, a
+// block apart, see `each` of `flat`. It asks for all that it reads before it works on any of it: one wait, not Count.
 template <int Count, class Function>
 __device__ __forceinline__ void map_numbers(const real* a, real* y, int n, Function f) {
     int first = blockIdx.x * blockDim.x * Count + threadIdx.x, step = blockDim.x;
@@ -47,8 +47,8 @@ __device__ __forceinline__ void map_numbers(const real* a, const real* b, real* 
         if (k * step < n - first) y[first + k * step] = f(of_a[k], of_b[k]);
 }
 
-// Calls f(i) for the same numbers, where reads or writes are at other places than i. The compiler brings the reads of all
-// to the front if no write can change what is still to be read: declare the pointers __restrict__.
+// Calls f(i) for the same numbers, where reads or writes are at other places than i. The compiler brings the reads of
+// all to the front if no write can change what is still to be read: declare the pointers __restrict__.
 template <int Count, class Function> __device__ __forceinline__ void each_number(int n, Function f) {
     int first = blockIdx.x * blockDim.x * Count + threadIdx.x, step = blockDim.x;
     if (n - first > (Count - 1) * step) {

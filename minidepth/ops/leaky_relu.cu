@@ -6,8 +6,8 @@
 //
 // The ladder
 // 1. One number a thread. A read takes some 600 cycles to come back. In that time an H200 could bring each of its
-//    multiprocessors 12 KB (4.8 TB/s are 20 bytes a cycle for each of the 132), but the 2048 threads that fit on one, each
-//    with a read of 4 bytes under way, have asked for 8 KB only: the memory waits.
+//    multiprocessors 12 KB (4.8 TB/s are 20 bytes a cycle for each of the 132), but the 2048 threads that fit on one,
+//    each with a read of 4 bytes under way, have asked for 8 KB only: the memory waits.
 // 2. Four numbers a thread, all asked for before the first is used, see `map_numbers`: 32 KB, more than it can bring.
 //    A float4 would ask for as many in one instruction, but fail where an array does not begin at a multiple of 16
 //    bytes; and instructions are not what is short here.

@@ -26,7 +26,7 @@ from types import ModuleType
 import numpy as np
 
 from minidepth.backend import Array, cuda, empty, kernel, xp
-from minidepth.cuda import aligned, flat, launch
+from minidepth.cuda import aligned, constant, flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import double_size, pool, repeat_2x2
 from minidepth.ops.cpu.elementwise import Block, run_blocks
@@ -194,11 +194,13 @@ def grad_x_cuda(grad: Array, rows: Taps, columns: Taps, quicker: ModuleType | No
 
 def resample_cuda(x: Array, rows: Taps, columns: Taps) -> Array:
     """`resample` on a GPU, both axes at once."""
+    planes, *sizes = x.shape[0] * x.shape[1], *x.shape[2:], rows.outputs, columns.outputs
     y = empty((*x.shape[:2], rows.outputs, columns.outputs), x)
     tables: list[Array | int] = []
     for taps in (rows, columns):
         tables += [*_on_gpu(taps, xp(x), x.dtype, int(x.device)), len(taps.place)]
-    launch("interpolate_resample", flat(y.size), x, y, *tables, *x.shape[2:], *y.shape[2:], y.size)
+    threads = flat(-(-planes // constant("interpolate", "PLANES")) * rows.outputs * columns.outputs)
+    launch("interpolate_resample", threads, x, y, *tables, planes, *sizes)
     return y
 
 

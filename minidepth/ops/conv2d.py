@@ -16,28 +16,33 @@ and so do its gradients; `col2im`, its adjoint, adds the columns back to where t
     K = C/G * I * J numbers in a patch
 
 Cost: N O R S K multiply-adds, and im2col takes I*J times the memory of x. The plain kernels here, three lines each, say
-what is computed. What runs is one of the faster ways in `ops/cpu/`, picked by the rule in `ops/cpu/paths.py`; the plain
-kernels are their oracle.
+what is computed. What runs is one of the faster ways in `ops/cpu/` or `ops/gpu/`, picked by the rule in the `paths.py`
+there; the plain kernels are their oracle.
 Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing" (2006).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import Grid, launch
 from minidepth.engine import Tensor
+from minidepth.ops.conv_sizes import Limits, check, output_size
 from minidepth.ops.conv_sizes import Pair as Pair
-from minidepth.ops.conv_sizes import check, output_size
 from minidepth.ops.conv_sizes import pair as pair
 from minidepth.ops.cpu.elementwise import elementwise
-from minidepth.ops.cpu.finish import Limits
 from minidepth.ops.cpu.paths import LIMITING, choose
 from minidepth.ops.cpu.threads import run_slices
+from minidepth.ops.gpu.paths import choose as choose_on_gpu
 from minidepth.ops.im2col import col2im, im2col
 
 SUM_ELEMENTS = 1 << 19
 """Numbers that a thread adds up for the bias at a time: some 200 us, beside which handing out the work is little."""
+SUM_ON_GPU = 1 << 14
+"""And that a block of 256 threads adds up on a GPU."""
 
 
 def conv2d(
@@ -208,3 +213,65 @@ def plain_grad_weight(
     patches = im2col(x, weight_shape, stride, padding, dilation, groups)  # (N, G, K, R*S)
     grads = grad.reshape(len(grad), groups, weight_shape[0] // groups, -1)  # (N, G, O/G, R*S)
     return (grads @ patches.swapaxes(2, 3)).sum(axis=0).reshape(weight_shape)
+
+
+@cuda(forward)
+def forward_cuda(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    limits: Limits | None = None,
+) -> Array:
+    path = choose_on_gpu(weight.shape, stride, padding, groups)
+    return path.forward(x, weight, bias, stride, padding, dilation, groups, limits)
+
+
+@cuda(forward_and_keep)
+def forward_and_keep_cuda(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> tuple[Array, None]:
+    return forward_cuda(x, weight, bias, stride, padding, dilation, groups), None
+
+
+@cuda(grad_x)
+def grad_x_cuda(
+    grad: Array,
+    weight: Array,
+    x_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: Array | None = None,
+) -> Array:
+    path = choose_on_gpu(weight.shape, stride, padding, groups)
+    return path.grad_x(grad, weight, x_shape, stride, padding, dilation, groups, bias)
+
+
+@cuda(grad_weight)
+def grad_weight_cuda(
+    grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    path = choose_on_gpu(weight_shape, stride, padding, groups)
+    return path.grad_weight(grad, x, weight_shape, stride, padding, dilation, groups)
+
+
+@cuda(grad_bias)
+def grad_bias_cuda(grad: Array) -> Array:
+    n, outputs, rows, columns = grad.shape
+    parts = max(1, rows * columns // SUM_ON_GPU)
+    sums = empty((n * parts, outputs), grad)
+    grid = Grid((n * outputs * parts, 1, 1), (256, 1, 1))
+    launch("conv2d_grad_bias", grid, grad, sums, outputs, rows * columns, parts)
+    return sums.sum(axis=0)
+
+
+@cuda(backward)
+def backward_cuda(
+    grad: Array, x: Array, transformed: None, weight: Array, x_shape: tuple[int, ...], *settings: Any
+) -> tuple[Array, Array]:
+    return grad_x_cuda(grad, weight, x_shape, *settings), grad_weight_cuda(grad, x, weight.shape, *settings)

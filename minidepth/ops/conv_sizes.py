@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minidepth.engine import Tensor
 
 Pair = tuple[int, int]
+
+Limits = tuple[float, float]
+"""The least and the most that comes out of a convolution; (0, infinity) is a ReLU."""
+NO_LIMITS = (-math.inf, math.inf)
 
 
 def output_size(
@@ -23,6 +29,14 @@ def output_size(
                 f"padding {padding}, dilation {dilation}); pad more or pass a larger x"
             )
     return sizes[0], sizes[1]
+
+
+def numbers(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> tuple[int, ...]:
+    """The sizes in the order in which the CUDA kernels of a convolution take them."""
+    size = output_size("conv2d", x_shape, weight_shape, stride, padding, dilation)
+    return (*x_shape, weight_shape[0], *weight_shape[2:], *size, *stride, *padding, *dilation, groups)
 
 
 def pair(op: str, name: str, value: int | Pair, least: int = 1) -> Pair:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.cuda import flat, launch
 from minidepth.ops.conv_sizes import Pair, output_size
 from minidepth.ops.cpu import pool
 
@@ -58,3 +59,30 @@ def _tap(i: int, j: int, rows: int, columns: int, stride: Pair, dilation: Pair) 
         slice(top, top + stride[0] * (rows - 1) + 1, stride[0]),
         slice(left, left + stride[1] * (columns - 1) + 1, stride[1]),
     )
+
+
+@cuda(im2col)
+def im2col_cuda(
+    x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    size = output_size("conv2d", x.shape, weight_shape, stride, padding, dilation)
+    patches = empty((*x.shape[:2], *weight_shape[2:], *size), x)
+    sizes = *x.shape, *weight_shape[2:], *size, *stride, *padding, *dilation
+    launch("im2col_forward", flat(patches.size), x, patches, *sizes)
+    return patches.reshape(len(x), groups, -1, size[0] * size[1])
+
+
+@cuda(col2im)
+def col2im_cuda(
+    patches: Array,
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> Array:
+    size = output_size("conv2d", x_shape, weight_shape, stride, padding, dilation)
+    x = empty(x_shape, patches)
+    sizes = *x_shape, *weight_shape[2:], *size, *stride, *padding, *dilation
+    launch("im2col_adjoint", flat(x.size), patches, x, *sizes)
+    return x

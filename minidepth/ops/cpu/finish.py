@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from minidepth.backend import Array
-
-Limits = tuple[float, float]
-"""The least and the most that comes out; (0, infinity) is a ReLU."""
+from minidepth.ops.conv_sizes import Limits as Limits
 
 
 def finish(y: Array, bias: Array | None, limits: Limits | None) -> None:

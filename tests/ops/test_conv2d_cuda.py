@@ -1,0 +1,210 @@
+"""The CUDA kernels of convolution, each rung of the ladder: sizes of all kinds, tiles half full, tensor cores."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from helpers import normal
+from twins import GPUS, assert_twin, to_gpu
+
+from minidepth.ops.conv_sizes import output_size
+from minidepth.ops.gpu import depthwise, direct, implicit_gemm, paths, pointwise
+from minidepth.ops.im2col import col2im, im2col
+from minidepth.testing import checking
+
+conv2d = importlib.import_module("minidepth.ops.conv2d")
+with_im2col = SimpleNamespace(
+    forward=lambda *args: conv2d.plain_forward(*args),
+    grad_x=lambda *args: conv2d.plain_grad_x(*args[:7]),
+    grad_weight=conv2d.plain_grad_weight,
+)
+"""The second rung: the plain kernels as they are, with im2col and col2im on the GPU."""
+
+
+class Layer(NamedTuple):
+    x_shape: tuple[int, ...]
+    weight_shape: tuple[int, ...]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """x, weight, bias and dL/dy."""
+        size = output_size("test", self.x_shape, self.weight_shape, self.stride, self.padding, self.dilation)
+        outputs = self.weight_shape[0]
+        grad = normal(self.x_shape[0], outputs, *size, seed=3)
+        return normal(*self.x_shape), normal(*self.weight_shape, seed=1), normal(outputs, seed=2), grad
+
+
+SMALL = [
+    Layer((1, 1, 3, 3), (1, 1, 3, 3)),
+    Layer((2, 3, 7, 6), (4, 3, 3, 3), padding=(1, 1)),
+    Layer((2, 2, 9, 8), (3, 2, 3, 3), (2, 2), (1, 1)),
+    Layer((1, 2, 9, 11), (3, 2, 3, 2), (2, 3), (2, 1)),
+    Layer((1, 2, 9, 8), (2, 2, 3, 3), (1, 1), (2, 2), (2, 2)),
+    Layer((1, 2, 10, 9), (2, 2, 2, 3), (3, 1), (0, 3), (3, 2)),
+    Layer((1, 2, 11, 9), (2, 2, 3, 2), (2, 4), (1, 2), (2, 3)),  # taps that only some pixels meet
+    Layer((2, 4, 6, 5), (6, 2, 3, 3), (1, 1), (1, 1), (1, 1), 2),
+    Layer((1, 2, 4, 9), (2, 2, 1, 7), (1, 1), (0, 3)),
+    Layer((1, 2, 5, 7), (3, 2, 1, 1), (2, 3), (1, 0)),  # pixels that no tap meets
+    Layer((1, 2, 3, 3), (2, 2, 3, 3), (1, 1), (5, 5)),
+]
+LARGE = [  # more than one tile of pixels, of channels, of columns of the weight, more than one part of the pixels; none
+    Layer((2, 17, 18, 17), (5, 17, 3, 3), padding=(1, 1)),
+    Layer((1, 3, 9, 31), (70, 3, 2, 2)),
+    Layer((1, 70, 3, 5), (35, 70, 1, 2), (1, 2), (0, 1)),
+    Layer((1, 6, 41, 33), (68, 3, 2, 2), (2, 1), (1, 0), (1, 1), 2),
+    Layer((0, 2, 5, 5), (3, 2, 3, 3)),
+]
+DEPTHWISE = [
+    Layer((2, 3, 9, 7), (3, 1, 3, 3), (1, 1), (1, 1), groups=3),
+    Layer((1, 5, 10, 11), (5, 1, 3, 3), (2, 2), (1, 1), groups=5),
+    Layer((2, 2, 11, 9), (2, 1, 2, 5), (3, 2), (1, 4), (2, 1), groups=2),
+    Layer((3, 2, 33, 35), (2, 1, 5, 5), (1, 1), (2, 2), groups=2),  # two parts of the pixels, three chunks of taps
+]
+POINTWISE = [Layer((2, 3, 5, 4), (6, 3, 1, 1)), Layer((0, 2, 3, 3), (4, 2, 1, 1))]
+
+
+def on_gpu(name: str, way: Any) -> Callable[..., Any]:
+    """The kernel `name` as `assert_twin` takes it: NumPy's for NumPy arrays, and that of `way` for others."""
+    numpy_kernel, function = getattr(conv2d, name), getattr(way, name)
+    return lambda first, *rest: (numpy_kernel if isinstance(first, np.ndarray) else function)(first, *rest)
+
+
+def assert_agrees(gpu: str, way: Any, layer: Layer) -> None:
+    """Forward and both gradients of `way` are those of NumPy."""
+    x, weight, bias, grad = layer.arrays()
+    settings = layer[2:]
+    terms = math.prod(layer.weight_shape[1:])
+    assert_twin(gpu, on_gpu("forward", way), x, weight, bias, *settings, terms=terms)
+    to_x = terms * layer.weight_shape[0] // layer.x_shape[1]
+    assert_twin(gpu, on_gpu("grad_x", way), grad, weight, layer.x_shape, *settings, terms=to_x)
+    to_weight = max(1, grad[:, 0].size)
+    assert_twin(gpu, on_gpu("grad_weight", way), grad, x, layer.weight_shape, *settings, terms=to_weight)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("layer", SMALL, ids=str)
+@pytest.mark.parametrize("way", [direct, with_im2col, implicit_gemm], ids=["direct", "im2col", "implicit_gemm"])
+def test_small(way, layer, gpu) -> None:
+    assert_agrees(gpu, way, layer)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("layer", LARGE, ids=str)
+def test_large(layer, gpu) -> None:
+    assert_agrees(gpu, implicit_gemm, layer)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("layer", DEPTHWISE, ids=str)
+def test_depthwise(layer, gpu) -> None:
+    assert_agrees(gpu, depthwise, layer)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("layer", POINTWISE, ids=str)
+def test_pointwise(layer, gpu) -> None:
+    assert_agrees(gpu, pointwise, layer)
+
+
+TENSOR_CORES = [
+    Layer((1, 9, 5, 6), (10, 9, 2, 3), (1, 1), (1, 1)),
+    Layer((1, 17, 4, 3), (34, 17, 2, 1), (2, 1), (1, 0)),
+]
+
+
+def rounded_to_tf32(array: np.ndarray) -> np.ndarray:
+    """float64 numbers, to 10 bits of mantissa after the first."""
+    mantissa, exponent = np.frexp(array.astype(np.float32))
+    return np.ldexp(np.trunc(mantissa * 2048 + np.copysign(0.5, mantissa)) / 2048, exponent).astype(np.float64)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("layer", TENSOR_CORES, ids=str)
+def test_tensor_cores(layer, gpu, monkeypatch) -> None:
+    """They compute what NumPy does with rounded factors, and so come near what it does with unrounded ones."""
+    monkeypatch.setattr(implicit_gemm, "tf32", True)
+    x, weight, bias, grad = layer.arrays()
+    for name, arguments, terms in [
+        ("forward", (x, weight, bias, *layer[2:]), math.prod(layer.weight_shape[1:])),
+        ("grad_x", (grad, weight, layer.x_shape, *layer[2:]), grad[0].size),
+        ("grad_weight", (grad, x, layer.weight_shape, *layer[2:]), grad[:, 0].size),
+    ]:
+        rounded = [
+            rounded_to_tf32(arg) if isinstance(arg, np.ndarray) and arg is not bias else arg for arg in arguments
+        ]
+        on_device = [to_gpu(gpu, arg.astype(np.float32)) if isinstance(arg, np.ndarray) else arg for arg in arguments]
+        exact, near = getattr(conv2d, name)(*rounded), getattr(conv2d, name)(*arguments)
+        assert np.abs(exact - near).max() > 1e-5  # so that the next line can tell the kernels apart
+        for checked in (False, True) if gpu == "emulated" else (False,):
+            with checking() if checked else nullcontext():
+                actual = getattr(implicit_gemm, name)(*on_device).get()
+            np.testing.assert_allclose(actual, exact, rtol=0, atol=16 * 2**-23 * terms**0.5 * np.abs(exact).max())
+            np.testing.assert_allclose(actual, near, rtol=0, atol=4 * 2**-11 * terms**0.5 * np.abs(near).max())
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("layer", [SMALL[1], DEPTHWISE[0], POINTWISE[0]], ids=str)
+def test_kernels_of_the_op(layer, gpu) -> None:
+    """Every registered kernel, on the way that the rule picks; limits, and what a transposed convolution asks for."""
+    x, weight, bias, grad = layer.arrays()
+    settings, terms = layer[2:], math.prod(layer.weight_shape) * 4
+    for limits in (None, (0.0, 0.7), (-math.inf, 0.5)):
+        assert_twin(gpu, conv2d.forward, x, weight, bias, *settings, limits, terms=terms)
+    assert_twin(gpu, conv2d.forward, x, weight, None, *settings, terms=terms)
+    assert_twin(gpu, lambda *args: conv2d.forward_and_keep(*args)[0], x, weight, bias, *settings, terms=terms)
+    of_x = normal(layer.x_shape[1], seed=4)
+    assert_twin(gpu, conv2d.grad_x, grad, weight, layer.x_shape, *settings, of_x, terms=terms)
+    assert_twin(gpu, conv2d.backward, grad, x, None, weight, layer.x_shape, *settings, terms=terms + grad[:, 0].size)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("limits", [None, (0.0, 0.7)])
+def test_direct_cuts_too(limits, gpu) -> None:
+    x, weight, bias, _ = SMALL[7].arrays()
+    assert_twin(gpu, on_gpu("forward", direct), x, weight, None, *SMALL[7][2:], limits, terms=weight.size)
+    way = SimpleNamespace(grad_x=direct.grad_x)
+    grad, of_x = SMALL[7].arrays()[3], normal(SMALL[7].x_shape[1])
+    assert_twin(gpu, on_gpu("grad_x", way), grad, weight, x.shape, *SMALL[7][2:], of_x, terms=weight.size)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (1, 2, 150, 230), (3, 1, 1, 1), (0, 2, 3, 4)], ids=str)
+def test_gradient_of_the_bias(shape, gpu) -> None:
+    assert_twin(gpu, conv2d.grad_bias, normal(*shape), terms=max(1, math.prod(shape)))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_not_a_number_is_not_cut(gpu) -> None:
+    x, weight, _, _ = SMALL[1].arrays()
+    for way in (direct, implicit_gemm):
+        y = way.forward(to_gpu(gpu, np.full_like(x, np.nan)), to_gpu(gpu, weight), None, *SMALL[1][2:], (0.0, 1.0))
+        assert np.isnan(y.get()).all()
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("layer", SMALL[:6], ids=str)
+def test_im2col(layer, gpu) -> None:
+    x, weight, _, _ = layer.arrays()
+    patches = assert_twin(gpu, im2col, x, weight.shape, *layer[2:])
+    assert_twin(gpu, col2im, patches, x.shape, weight.shape, *layer[2:5], terms=math.prod(weight.shape[2:]))
+
+
+def test_the_rule() -> None:
+    def chosen(layer: Layer) -> Any:
+        return paths.choose(layer.weight_shape, layer.stride, layer.padding, layer.groups)
+
+    assert all(chosen(layer) is implicit_gemm for layer in SMALL + LARGE)
+    assert all(chosen(layer) is depthwise for layer in DEPTHWISE)
+    assert all(chosen(layer) is pointwise for layer in POINTWISE)
+    assert chosen(Layer((1, 1, 3, 3), (1, 1, 3, 3))) is implicit_gemm  # one channel, by itself or not
+    assert chosen(Layer((1, 2, 3, 3), (4, 1, 3, 3), groups=2)) is implicit_gemm  # two outputs of each channel

@@ -54,6 +54,11 @@ def test_cuda(shape, gpu) -> None:
     assert_twin(gpu, grad_x, normal(*shape), np.asarray(y), 0.2)
 
 
+@pytest.mark.parametrize("gpu", GPUS)
+def test_cuda_at_zero(gpu) -> None:
+    assert assert_twin(gpu, grad_x, np.full(3, 8.0), np.array([-0.5, 0, 3]), 0.25).tolist() == [2, 2, 8]
+
+
 @pytest.mark.parametrize("slope", [-0.1, 1.5])
 def test_bad_input(slope) -> None:
     with pytest.raises(ValueError, match=rf"leaky_relu: negative_slope is {slope}; it must lie between 0 and 1"):

@@ -25,7 +25,7 @@ from minidepth.ops.cpu.elementwise import elementwise
 PROBABILITY_EPS = 1e-7
 
 
-@on_gpu(fused.pixel, "bce", "LOGITS")
+@on_gpu(fused.pixel, name="bce", kind="LOGITS")
 def bce(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean binary cross-entropy of logits.
 
@@ -46,7 +46,7 @@ def bce(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return masked_mean(Tensor.from_op("bce", elementwise(_cross_entropy, z, t), (logits,), pullback), valid)
 
 
-@on_gpu(fused.pixel, "bce:probabilities", "PROBABILITIES")
+@on_gpu(fused.pixel, name="bce:probabilities", kind="PROBABILITIES")
 def bce_probabilities(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean binary cross-entropy of probabilities, such as a sigmoid gives. Arguments else as for `bce`."""
     t = masked_target("bce:probabilities", prediction, target, valid)

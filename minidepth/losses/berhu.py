@@ -28,7 +28,7 @@ LINEAR_SHARE = 0.2
 """c as a share of the largest error."""
 
 
-@on_gpu(fused.pixel, "berhu", "BERHU")
+@on_gpu(fused.pixel, name="berhu", kind="BERHU")
 def berhu(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of B(e) over the valid pixels, in m for depth in metres.
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidepth.backend import Array, xp
+from minidepth.backend import Array
 from minidepth.engine import Tensor
-from minidepth.losses.masked import where_valid
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
+from minidepth.losses.masked import check_labels, where_valid
 from minidepth.losses.unet_weights import unet_weights
 from minidepth.ops.softmax import log_softmax_forward
 
@@ -29,10 +31,13 @@ def cross_entropy(prediction: Tensor, target: Array, valid: Array, weights: Arra
         target: whole numbers (N, 1, H, W) from 0 to K - 1; what stands at invalid pixels is never looked at.
         valid: bool (N, 1, H, W).
         weights: (N, 1, H, W), how much each pixel counts; the sum is divided by n all the same. None is 1 for all.
+
+    A label that no class has is an error; on a GPU, where nobody looks at labels before they are used, the loss is NaN.
     """
-    return _cross_entropy("cross_entropy", prediction, target, valid, weights)
+    return _cross_entropy(prediction, target, valid, weights, "cross_entropy")
 
 
+@on_gpu(fused.classes_unet)
 def cross_entropy_unet(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean cross-entropy with the weights of the first U-Net, made from the labels of the batch.
 
@@ -40,45 +45,36 @@ def cross_entropy_unet(prediction: Tensor, target: Array, valid: Array) -> Tenso
     part of all pixels that are not of class 0. Arguments as for `cross_entropy`; for objects that touch, make the
     weights of their numbers with `unet_weights` and hand them to `cross_entropy`.
     """
-    labels = _check("cross_entropy:unet", prediction, target, valid)
-    return _cross_entropy("cross_entropy:unet", prediction, target, valid, unet_weights(labels, valid))
+    labels = _labels("cross_entropy:unet", prediction, target, valid)
+    return _cross_entropy(prediction, labels, valid, unet_weights(labels, valid), "cross_entropy:unet")
 
 
-def _cross_entropy(name: str, prediction: Tensor, target: Array, valid: Array, weights: Array | None) -> Tensor:
-    labels = _check(name, prediction, target, valid)
-    if weights is not None and weights.shape != labels.shape:
-        raise ValueError(f"{name}: weights have shape {weights.shape}, but labels {labels.shape}; they must be equal")
+@on_gpu(fused.classes)
+def _cross_entropy(prediction: Tensor, target: Array, valid: Array, weights: Array | None, name: str) -> Tensor:
+    labels = _labels(name, prediction, target, valid, weights)
     logits = where_valid(prediction, valid)
-    lib, dtype = xp(logits.data), logits.dtype
+    dtype = logits.dtype
     log_p = log_softmax_forward(logits.data, 1)
     share = (valid / max(int(valid.sum()), 1)).astype(dtype)  # (N, 1, H, W): weight / n
     if weights is not None:
-        share *= lib.where(valid, weights, 0).astype(dtype)
-    value = -(lib.take_along_axis(log_p, labels, axis=1) * share).sum()
+        share *= np.where(valid, weights, 0).astype(dtype)
+    value = -(np.take_along_axis(log_p, labels, axis=1) * share).sum()
 
     def pullback(grad: Array) -> tuple[Array]:
-        grad_logits = lib.exp(log_p)
+        grad_logits = np.exp(log_p)
         grad_logits *= share * grad
-        at_label = lib.take_along_axis(grad_logits, labels, axis=1) - share * grad
-        lib.put_along_axis(grad_logits, labels, at_label, axis=1)
+        at_label = np.take_along_axis(grad_logits, labels, axis=1) - share * grad
+        np.put_along_axis(grad_logits, labels, at_label, axis=1)
         return (grad_logits,)
 
     return Tensor.from_op("cross_entropy", value.astype(dtype), (logits,), pullback)
 
 
-def _check(name: str, prediction: Tensor, target: Array, valid: Array) -> Array:
+def _labels(name: str, prediction: Tensor, target: Array, valid: Array, weights: Array | None = None) -> Array:
     """The labels, 0 where not valid, after sizes, kinds and values are checked."""
-    shapes = f"(prediction {prediction.shape}, target {target.shape}, valid {valid.shape})"
-    if prediction.ndim != 4:
-        raise ValueError(f"{name}: the prediction must have the shape (N, K, H, W) {shapes}")
-    n, classes, height, width = prediction.shape
-    if target.shape != (n, 1, height, width) or valid.shape != target.shape:
-        raise ValueError(f"{name}: target and valid must have the shape (N, 1, H, W) {shapes}")
-    if target.dtype.kind not in "iu":
-        raise ValueError(f"{name}: the target has dtype {target.dtype}; labels are whole numbers from 0 to K - 1")
-    if valid.dtype != bool:
-        raise ValueError(f"{name}: valid has dtype {valid.dtype}; it must be bool")
-    labels = xp(target).where(valid, target, 0).astype(np.intp)
+    check_labels(name, prediction, target, valid, weights)
+    classes = prediction.shape[1]
+    labels = np.where(valid, target, 0).astype(np.intp)
     low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
     if low < 0 or high >= classes:
         raise ValueError(

@@ -21,11 +21,14 @@ import numpy as np
 
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
 from minidepth.losses.masked import count, masked_error, masked_target, where_valid
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.elementwise import elementwise
 
 
+@on_gpu(fused.edges)
 def edges(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of |dx e| + |dy e|: the steps of the prediction should be those of the target.
 
@@ -50,6 +53,11 @@ def smoothness(prediction: Tensor, target: Array, valid: Array, image: Array) ->
             f"smoothness: the picture must have the prediction's N, H and W "
             f"(image {image.shape}, prediction {prediction.shape})"
         )
+    return _smooth(prediction, valid, image)
+
+
+@on_gpu(fused.edges_less_at)
+def _smooth(prediction: Tensor, valid: Array, image: Array) -> Tensor:
     lib, (beside, below) = xp(image), _pairs(valid)
     across = lib.exp(-lib.abs(image[..., 1:] - image[..., :-1]).mean(axis=1, keepdims=True)) * beside
     down = lib.exp(-lib.abs(image[..., 1:, :] - image[..., :-1, :]).mean(axis=1, keepdims=True)) * below
@@ -60,9 +68,15 @@ def smoothness_keras(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of |dx p| + |dy p|, each times the exponential of that mean of the target. Arguments as for `edges`."""
     t = masked_target("smoothness:keras", prediction, target, valid).data
     lib, (beside, below), n = xp(t), _pairs(valid), count(valid, t.dtype)
-    across = lib.exp((lib.abs(t[..., 1:] - t[..., :-1]) * beside).sum() / n) * beside
-    down = lib.exp((lib.abs(t[..., 1:, :] - t[..., :-1, :]) * below).sum() / n) * below
-    return _mean_of_steps(where_valid(prediction, valid), valid, across, down)
+    across = lib.exp((lib.abs(t[..., 1:] - t[..., :-1]) * beside).sum() / n)
+    down = lib.exp((lib.abs(t[..., 1:, :] - t[..., :-1, :]) * below).sum() / n)
+    return _smooth_evenly(prediction, valid, across, down)
+
+
+@on_gpu(fused.edges_times)
+def _smooth_evenly(prediction: Tensor, valid: Array, across: Array, down: Array) -> Tensor:
+    beside, below = _pairs(valid)
+    return _mean_of_steps(where_valid(prediction, valid), valid, across * beside, down * below)
 
 
 def _pairs(valid: Array) -> tuple[Array, Array]:
@@ -72,18 +86,18 @@ def _pairs(valid: Array) -> tuple[Array, Array]:
 
 def _mean_of_steps(x: Tensor, valid: Array, across: Array, down: Array) -> Tensor:
     """1/n sum across |dx x| + down |dy x|; the pullback keeps the weights with the signs of the steps, divided by n."""
-    value, lib, dtype = x.data, xp(x.data), x.dtype
+    value, dtype = x.data, x.dtype
     n = count(valid, dtype)
     to_side = elementwise(np.subtract, value[..., 1:], value[..., :-1])
     downwards = elementwise(np.subtract, value[..., 1:, :], value[..., :-1, :])
-    side_weight = (lib.sign(to_side) * across).astype(dtype, copy=False)
-    down_weight = (lib.sign(downwards) * down).astype(dtype, copy=False)
+    side_weight = (np.sign(to_side) * across).astype(dtype, copy=False)
+    down_weight = (np.sign(downwards) * down).astype(dtype, copy=False)
     to_side *= side_weight
     downwards *= down_weight
     total = ((to_side.sum() + downwards.sum()) / n).astype(dtype)
 
     def pullback(grad: Array) -> tuple[Array]:
-        grad_x = pool.zeros(value.shape, dtype) if lib is np else lib.zeros(value.shape, dtype)
+        grad_x = pool.zeros(value.shape, dtype)
         grad_x[..., 1:] += side_weight
         grad_x[..., :-1] -= side_weight
         grad_x[..., 1:, :] += down_weight

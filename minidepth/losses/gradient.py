@@ -23,9 +23,12 @@ from __future__ import annotations
 from minidepth import ops
 from minidepth.backend import Array
 from minidepth.engine import Tensor
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
 from minidepth.losses.masked import Border, erode, masked_error, masked_mean, sobel_edges
 
 
+@on_gpu(fused.slopes, name="gradient", kind="ABSOLUTE", border="valid")
 def gradient(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of |gx| + |gy| of the error, border pixels left out.
 
@@ -38,18 +41,21 @@ def gradient(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return masked_mean(ops.abs(edges), inner)
 
 
+@on_gpu(fused.slopes, name="gradient:readme", kind="ABSOLUTE", border="zeros")
 def gradient_readme(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of |gx| + |gy| of the error, zero padding. Arguments as for `gradient`."""
     edges, inner = _error_edges("gradient:readme", prediction, target, valid, border="zeros")
     return masked_mean(ops.abs(edges), inner)
 
 
+@on_gpu(fused.slopes, name="gradient:code", kind="ABSOLUTE", border="zeros", factor=0.5)
 def gradient_code(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of |gx| and |gy| of the error together, zero padding. Arguments as for `gradient`."""
     edges, inner = _error_edges("gradient:code", prediction, target, valid, border="zeros")
     return 0.5 * masked_mean(ops.abs(edges), inner)
 
 
+@on_gpu(fused.slopes, name="gradient:hu", kind="LOGARITHM", border="zeros")
 def gradient_hu(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of ln(|gx| + 1/2) + ln(|gy| + 1/2) of the error, zero padding. Arguments as for `gradient`."""
     edges, inner = _error_edges("gradient:hu", prediction, target, valid, border="zeros")

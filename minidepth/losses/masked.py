@@ -80,11 +80,32 @@ def check_maps(name: str, prediction: Tensor, target: Array, valid: Array) -> No
         raise ValueError(f"{name}: valid has dtype {valid.dtype}; it must be bool, for instance target > 0")
 
 
+def check_labels(name: str, prediction: Tensor, target: Array, valid: Array, weights: Array | None = None) -> None:
+    """That there are logits (N, K, H, W), and whole numbers, bools and weights (if any) of (N, 1, H, W)."""
+    shapes = f"(prediction {prediction.shape}, target {target.shape}, valid {valid.shape})"
+    if prediction.ndim != 4:
+        raise ValueError(f"{name}: the prediction must have the shape (N, K, H, W) {shapes}")
+    n, _, height, width = prediction.shape
+    if target.shape != (n, 1, height, width) or valid.shape != target.shape:
+        raise ValueError(f"{name}: target and valid must have the shape (N, 1, H, W) {shapes}")
+    if target.dtype.kind not in "iu":
+        raise ValueError(f"{name}: the target has dtype {target.dtype}; labels are whole numbers from 0 to K - 1")
+    if valid.dtype != bool:
+        raise ValueError(f"{name}: valid has dtype {valid.dtype}; it must be bool")
+    if weights is not None and weights.shape != target.shape:
+        raise ValueError(f"{name}: weights have shape {weights.shape}, but labels {target.shape}; they must be equal")
+
+
 def sobel_edges(name: str, x: Tensor, border: Border) -> Tensor:
     """The Sobel filter of x (N, 1, H, W), gx then gy: (N, 2, H, W), or (N, 2, H-2, W-2) for border "valid"."""
+    check_size(name, x)
+    return ops.sobel(x, padding=border)
+
+
+def check_size(name: str, x: Tensor) -> None:
+    """That x is large enough for the Sobel filter."""
     if min(x.shape[2:]) < 3:
         raise ValueError(f"{name}: the picture is {x.shape[2]}x{x.shape[3]}, smaller than the 3x3 of the Sobel filter")
-    return ops.sobel(x, padding=border)
 
 
 def erode(valid: Array, border: Border) -> Array:

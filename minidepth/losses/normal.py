@@ -27,11 +27,14 @@ from __future__ import annotations
 from minidepth import ops
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
 from minidepth.losses.masked import Border, erode, masked_mean, masked_target, sobel_edges, where_valid
 
 FLAT = 1e-6  # 8 x metres per pixel: what rounding leaves of the slope of a flat wall in float32
 
 
+@on_gpu(fused.slopes, name="normal", kind="NORMAL", border="valid")
 def normal(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """1 - cosine between the surface normals (-gx, -gy, 1), border pixels left out.
 
@@ -43,11 +46,13 @@ def normal(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return _normal_3d(*_edges("normal", prediction, target, valid, border="valid"))
 
 
+@on_gpu(fused.slopes, name="normal:hu", kind="NORMAL", border="zeros")
 def normal_hu(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """1 - cosine between the surface normals (-gx, -gy, 1), zero padding. Arguments as for `normal`."""
     return _normal_3d(*_edges("normal:hu", prediction, target, valid, border="zeros"))
 
 
+@on_gpu(fused.slopes, name="normal:readme", kind="DIRECTION", border="zeros", flat=FLAT)
 def normal_readme(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """1 - cosine between the 2-vectors (gx, gy) of each pixel, zero padding. Arguments as for `normal`."""
     p, t, inner = _edges("normal:readme", prediction, target, valid, border="zeros")

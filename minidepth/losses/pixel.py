@@ -27,7 +27,7 @@ ROOT_EPS = 1e-6
 """What is added inside the root of rmse, in the unit of the target squared."""
 
 
-@on_gpu(fused.pixel, "mse", "SQUARE")
+@on_gpu(fused.pixel, name="mse", kind="SQUARE")
 def mse(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean squared error over the valid pixels, in m^2 for depth in metres.
 
@@ -40,14 +40,14 @@ def mse(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return masked_mean(error * error, valid)
 
 
-@on_gpu(fused.pixel, "l1", "ABSOLUTE")
+@on_gpu(fused.pixel, name="l1", kind="ABSOLUTE")
 def l1(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean absolute error over the valid pixels, in m for depth in metres. Arguments as for `mse`."""
     error = masked_error("l1", prediction, target, valid)
     return masked_mean(ops.abs(error), valid)
 
 
-@on_gpu(fused.pixel, "l1:hu", "LOGARITHM")
+@on_gpu(fused.pixel, name="l1:hu", kind="LOGARITHM")
 def l1_hu(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of ln(|e| + 1/2) over the valid pixels; negative for a good fit. Arguments as for `mse`."""
     error = masked_error("l1:hu", prediction, target, valid)

@@ -39,10 +39,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minidepth.backend import Array, kernel
+from minidepth.backend import Array, cuda, empty, empty_like, kernel
+from minidepth.cuda import Grid, constant, launch
 from minidepth.engine import Tensor
 from minidepth.losses.gaussian import complete, slide
-from minidepth.losses.masked import masked_target, squash, where_valid
+from minidepth.losses.masked import check_maps, keep_valid, squash
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.threads import run_tiles, scratch
 
@@ -59,6 +60,11 @@ class Setting(NamedTuple):
     """L: the distance from the smallest to the largest value that there can be."""
     weight: float = 1.0
     """The factor of 1 - S."""
+
+    @property
+    def constants(self) -> tuple[float, float]:
+        """C1 and C2."""
+        return (self.k1 * self.range) ** 2, (self.k2 * self.range) ** 2
 
 
 DENSEDEPTH = Setting(range=100.0, weight=0.5)
@@ -105,18 +111,19 @@ def ssim_004(prediction: Tensor, target: Array, valid: Array) -> Tensor:
 
 def _ssim(name: str, prediction: Tensor, target: Array, valid: Array, setting: Setting) -> Tensor:
     """The mean of weight * (1 - S) over the windows that see valid pixels only."""
-    known = masked_target(name, prediction, target, valid)
+    check_maps(name, prediction, target, valid)
     (height, width), size = prediction.shape[2:], setting.window
     if min(height, width) < size:
         raise ValueError(f"{name}: the picture is {height}x{width}, smaller than the window of {size}x{size}")
-    x = where_valid(prediction, valid)
-    value, grad_x = forward(x.data, known.data, complete(valid, size), setting, x.requires_grad)
-    return Tensor.from_op("ssim", value, (x,), lambda grad: (np.multiply(grad_x, grad, out=grad_x),))
+    value, grad_x = forward(prediction.data, target, valid, setting, prediction.requires_grad)
+    return Tensor.from_op("ssim", value, (prediction,), lambda grad: (np.multiply(grad_x, grad, out=grad_x),))
 
 
 @kernel
-def forward(x: Array, y: Array, counts: Array, setting: Setting, want_grad: bool) -> tuple[Array, Array | None]:
+def forward(x: Array, y: Array, valid: Array, setting: Setting, want_grad: bool) -> tuple[Array, Array | None]:
     """weight (1 - S), mean over the windows that count, and its gradient for x (N, 1, H, W), or None."""
+    x, y = keep_valid(x, valid), keep_valid(y, valid).astype(x.dtype, copy=False)
+    counts = complete(valid, setting.window)
     grad_x = pool.empty(x.shape, x.dtype) if want_grad else None
     scale = setting.weight / max(int(np.count_nonzero(counts)), 1)
     totals = [0.0] * len(x)
@@ -131,8 +138,7 @@ def forward(x: Array, y: Array, counts: Array, setting: Setting, want_grad: bool
 
 def _picture(x: Array, y: Array, counts: Array, scale: float, setting: Setting, grad: Array | None) -> float:
     """The sum of scale (1 - S) over the windows of one picture, and its gradient for x into `grad`."""
-    size, dtype = setting.window, x.dtype
-    c1, c2 = ((k * setting.range) ** 2 for k in (setting.k1, setting.k2))
+    size, dtype, (c1, c2) = setting.window, x.dtype, setting.constants
     maps = scratch("ssim_maps", (4, *x.shape), dtype)  # d, s, d^2, s^2
     np.subtract(x, y, out=maps[0])
     np.add(x, y, out=maps[1])
@@ -167,3 +173,21 @@ def _picture(x: Array, y: Array, counts: Array, scale: float, setting: Setting, 
     grad *= 2
     grad += back[0]
     return total
+
+
+@cuda(forward)
+def forward_cuda(x: Array, y: Array, valid: Array, setting: Setting, want_grad: bool) -> tuple[Array, Array | None]:
+    y, (n, _, height, width) = y.astype(x.dtype, copy=False), x.shape
+    size, tile = setting.window, constant("ssim", "TILE")
+    rows, columns = height - size + 1, width - size + 1
+    grid = Grid((-(-columns // tile), -(-rows // tile), n), (tile * tile, 1, 1))
+    sums = empty((grid.blocks[0] * grid.blocks[1] * n, 2), x)
+    slopes = empty((3, n, rows, columns), x) if want_grad else None
+    launch("ssim_windows", grid, x, y, valid, sums, slopes, height, width, size, SIGMA, *setting.constants)
+    value, share = empty((), x), empty((), x)
+    launch("masked_mean", Grid((1, 1, 1), (256, 1, 1)), sums, value, share, setting.weight, len(sums))
+    if not want_grad:
+        return value, None
+    grid, grad_x = Grid((-(-width // tile), -(-height // tile), n), (tile * tile, 1, 1)), empty_like(x)
+    launch("ssim_grad_x", grid, x, y, valid, slopes, share, grad_x, height, width, size, SIGMA)
+    return value, grad_x

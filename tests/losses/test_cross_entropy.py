@@ -8,8 +8,9 @@ import loss_reference as reference
 import numpy as np
 import pytest
 from loss_batches import batch
+from twins import GPUS, to_gpu
 
-from minidepth import Tensor
+from minidepth import Tensor, losses
 from minidepth.losses import cross_entropy, cross_entropy_unet, unet_weights
 
 
@@ -79,3 +80,31 @@ def test_weights_of_another_size():
     logits, labels, valid = batch("cross_entropy")
     with pytest.raises(ValueError, match=r"cross_entropy: weights have shape \(3, 1, 2, 14\), but labels"):
         cross_entropy(Tensor(logits), labels, valid, np.ones((3, 1, 2, 14)))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("bad", [-1, 3, 255])
+def test_a_gpu_says_of_a_wrong_label_that_the_loss_is_nan(gpu, bad):
+    """It is found by nobody before, as the CPU does not look at labels there; where not valid it does no harm."""
+    prediction, target, valid = batch("cross_entropy")
+    target = target.astype(np.int64)
+    target[~valid] = bad
+    p, labels, known = (to_gpu(gpu, array) for array in (prediction, target, valid))
+    assert np.isfinite(losses.cross_entropy(Tensor(p), labels, known).item())
+    target[0, 0, 5, 5] = bad
+    assert np.isnan(losses.cross_entropy(Tensor(p), to_gpu(gpu, target), known).item())
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_weights_and_many_pixels_on_a_gpu(gpu):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((2, 5, 19, 21)), rng.integers(0, 5, (2, 1, 19, 21))
+    valid, weights = rng.uniform(size=labels.shape) < 0.7, rng.uniform(0, 3, labels.shape)
+    found = []
+    for move in (np.asarray, lambda array: to_gpu(gpu, array)):
+        p = Tensor(move(logits), requires_grad=True)
+        loss = losses.cross_entropy(p, *map(move, (labels, valid, weights)))
+        loss.backward()
+        found.append((loss.item(), Tensor(p.grad).numpy()))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-13)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-12, atol=1e-16)

@@ -6,9 +6,11 @@ import loss_reference as reference
 import numpy as np
 import pytest
 from loss_batches import batch
+from twins import GPUS, assert_twin
 
 from minidepth import Tensor, get_num_threads, losses, set_num_threads
 from minidepth.losses.gaussian import BLOCK, band, complete, slide
+from minidepth.losses.ssim import KERAS, Setting, forward
 
 SETTINGS = {  # window, C1, C2, weight: as in the table of each program
     "ssim": (11, 1e-4, 9e-4, 1),
@@ -130,3 +132,22 @@ class TestWindow:
         windows = np.lib.stride_tricks.sliding_window_view(valid, (size, size), axis=(2, 3))
         np.testing.assert_array_equal(complete(valid, size), windows.all(axis=(4, 5)))
         assert 0 < complete(valid, size).sum() < complete(valid, size).size
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize(
+    "shape, setting",
+    [
+        ((2, 1, 13, 15), Setting()),
+        ((1, 1, 28, 45), Setting(weight=0.5)),  # more than one tile of windows each way
+        ((2, 1, 11, 27), Setting(range=255.0)),
+        ((1, 1, 18, 38), KERAS),
+        ((2, 1, 7, 15), KERAS),
+    ],
+)
+def test_cuda(shape, setting, gpu):
+    prediction, target, valid = noise(shape=(2, *shape[1:]))
+    target[~valid] = np.nan
+    maps = [array[: shape[0]] for array in (3 + prediction, 3 + target, valid)]
+    for want_grad in (True, False):
+        assert_twin(gpu, forward, *maps, setting, want_grad, terms=100)

@@ -65,7 +65,7 @@ def slopes(
     factor: float = 1.0,
     flat: float = 0.0,
 ) -> Tensor:
-    """A loss of slopes.cu, where `kind` is a constant, times `factor`; DIRECTION leaves out slopes shorter than `flat`."""
+    """`factor` times a loss of slopes.cu, where `kind` is a constant; DIRECTION leaves out those shorter than `flat`."""
     p, t, known = maps(name, prediction, target, valid)
     check_size(name, prediction)
     n, _, height, width = p.shape

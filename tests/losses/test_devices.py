@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from loss_batches import batch, picture
 from twins import GPUS, to_gpu
 
 from minidepth import Tensor, losses
+from minidepth.losses import fused
 from minidepth.testing import checking, device_array
 
 ON_THE_CPU = ("cross_entropy:unet",)
@@ -25,19 +28,63 @@ def value_and_gradient(name, prediction, target, valid, image, move):
     return loss.numpy(), Tensor(p.grad).numpy(), waits
 
 
-@pytest.mark.parametrize("gpu", GPUS)
-@pytest.mark.parametrize("name", losses.names())
-def test_a_loss_on_a_gpu(name, gpu):
-    prediction, target, valid = batch(name)
-    arguments = target, valid, picture()
-    value, grad, _ = value_and_gradient(name, prediction, *arguments, np.asarray)
-    for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-4)):
+def compare(name, maps, gpu, rounding=8):
+    """Value and gradient on a GPU are those of NumPy in float64, in float64 and float32; then the checking mode."""
+    value, grad, _ = value_and_gradient(name, *maps, np.asarray)
+    for dtype in (np.float64, np.float32):
+        tolerance = rounding * float(np.finfo(dtype).eps) * maps[0].size ** 0.5
         found, found_grad, waits = value_and_gradient(
-            name, prediction.astype(dtype), *arguments, lambda array: to_gpu(gpu, array)
+            name, maps[0].astype(dtype), *maps[1:], lambda array: to_gpu(gpu, array)
         )
         assert found == pytest.approx(value, rel=tolerance)
         np.testing.assert_allclose(found_grad, grad, rtol=0, atol=tolerance * np.abs(grad).max())
         assert waits == 0 or name in ON_THE_CPU
     if gpu == "emulated":
         with checking():
-            value_and_gradient(name, prediction.astype(np.float32), *arguments, lambda array: to_gpu(gpu, array))
+            value_and_gradient(name, maps[0].astype(np.float32), *maps[1:], lambda array: to_gpu(gpu, array))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("name", losses.names())
+def test_a_loss_on_a_gpu(name, gpu):
+    compare(name, (*batch(name), picture()), gpu)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("shape", [(2, 1, 37, 45), (3, 1, 16, 32), (1, 1, 3, 3)], ids=str)
+@pytest.mark.parametrize(
+    "name",
+    ["mse", "l1:hu", "berhu", "bce", "gradient", "gradient:hu", "normal", "normal:readme", "edges", "smoothness"],
+)
+def test_several_blocks_and_tiles_each_way(name, shape, gpu):
+    """With blocks enough for a part of the pixels alone, so that each thread has several of them."""
+    rng = np.random.default_rng(0)
+    prediction, target = rng.uniform(0.1, 0.9, (2, *shape)).astype(np.float32).astype(np.float64)
+    valid = rng.uniform(size=shape) < 0.95
+    image = rng.standard_normal((shape[0], 2, *shape[2:]))
+    with patch.object(fused, "MOST_BLOCKS", 3):
+        compare(name, (prediction, target, valid, image), gpu)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("name", ["mse", "gradient", "edges", "ssim", "cross_entropy"])
+def test_without_a_gradient(name, gpu):
+    maps = batch(name)
+    expected = losses.build(name)(Tensor(maps[0]), *maps[1:])
+    on_gpu = [to_gpu(gpu, array) for array in maps]
+    loss = losses.build(name)(Tensor(on_gpu[0]), *on_gpu[1:])
+    assert not loss.requires_grad and loss.item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("name", losses.names())
+def test_an_empty_mask_and_a_valid_nan(name, gpu):
+    """Nothing valid costs 0 and has no gradient, whatever stands there; a valid NaN is not hidden."""
+    prediction, target, valid = batch(name)
+    meaningless = np.full_like(target, np.nan if target.dtype.kind == "f" else 255)
+    arguments = meaningless * 1, np.zeros_like(valid), picture()
+    value, grad, _ = value_and_gradient(name, prediction, *arguments, lambda array: to_gpu(gpu, array))
+    assert value == 0 and not grad.any()
+    prediction[0, 0, 4, 4] = np.nan
+    broken = [to_gpu(gpu, array) for array in (target, valid, picture())]
+    assert np.isnan(losses.build(name)(Tensor(to_gpu(gpu, prediction)), *broken).item())

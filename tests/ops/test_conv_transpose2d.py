@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 from helpers import assert_linear, assert_same, normal
+from twins import GPUS, to_gpu
 
 from minidepth import Tensor
 from minidepth.ops import conv2d, conv_transpose2d
@@ -52,6 +53,24 @@ def test_is_the_adjoint_of_conv2d() -> None:
     back = conv_transpose2d(Tensor(y), Tensor(weight), stride=2, padding=(1, 0))
     assert back.shape == x.shape
     assert left == pytest.approx(np.vdot(x, back.data), rel=1e-13)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_cuda(setting, gpu) -> None:
+    x_shape, weight_shape, stride, padding, output_padding, groups, dilation = setting
+    options = dict(stride=stride, padding=padding, output_padding=output_padding, groups=groups, dilation=dilation)
+    inputs = normal(*x_shape), normal(*weight_shape, seed=1), normal(weight_shape[1] * groups, seed=2)
+
+    def value_and_gradients(*arrays):
+        tensors = [Tensor(array, requires_grad=True) for array in arrays]
+        y = conv_transpose2d(*tensors, **options)
+        y.backward(y.data)
+        return y.data, *(tensor.grad for tensor in tensors)
+
+    expected = value_and_gradients(*inputs)
+    for actual, array in zip(value_and_gradients(*(to_gpu(gpu, array) for array in inputs)), expected):
+        assert_same(actual.get(), array, relative=1e-13)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ s = weight / sqrt(var + eps):
 The kernels can put y through an `Activation` before they write it, see `batch_norm_leaky_relu.py`.
 
 Cost: x is read from main memory once and y written once, dL/dy and x are read once and dL/dx written once: all other
-steps find their numbers in the cache, as a tile is a few channels of all pictures.
+steps find their numbers in the cache, as a tile is a few channels of all pictures. What it costs on a GPU is said in
+`batch_norm.cu`.
 Source: Ioffe and Szegedy, "Batch normalization" (2015).
 """
 
@@ -53,7 +54,8 @@ def batch_norm(
     """Normalise each channel of x (N, C, ...).
 
     Args:
-        running_mean, running_var: arrays (C,), updated in place in training; they may be None in training only.
+        running_mean, running_var: arrays (C,), updated in place in training (hence C-contiguous); they may be None in
+            training only.
         weight, bias: scale and shift (C,); 1 and 0 where None.
         training: use the batch's own statistics, and update the running ones.
         momentum: the weight of the new statistics (Keras calls 1 - momentum its momentum).
@@ -188,7 +190,7 @@ def backward(
     return result, grad_scale[:, 0], grad_shift[:, 0]
 
 
-PART, THREADS = constant("batch_norm", "PART"), constant("batch_norm", "THREADS")
+WARP = 32
 
 
 @cuda(forward)
@@ -208,7 +210,7 @@ def forward_cuda(
     running = (running_mean, running_var) if running_mean is not None and running_var is not None else (None, None)
     launch("batch_norm_moments", blocks, x, means, squares, *sizes)
     given, results = (x, means, squares, scale, shift), (mean, var, offset, *running)
-    launch("batch_norm_statistics", flat(32 * sizes[1]), *given, *results, momentum, eps, *sizes)
+    launch("batch_norm_statistics", flat(WARP * sizes[1]), *given, *results, momentum, eps, *sizes)
     launch("batch_norm_normalise", blocks, x, mean, var, scale, offset, y, eps, *act, *sizes)
     return y, mean, var
 
@@ -238,7 +240,7 @@ def backward_cuda(
     grad_x, grad_scale, grad_shift = empty_like(x), empty_like(scale), empty_like(scale)
     given = grad, x, mean, var, scale, shift
     launch("batch_norm_sums", blocks, *given, sums, products, eps, *act, *sizes)
-    launch("batch_norm_grad_weight", flat(32 * sizes[1]), sums, products, var, grad_scale, grad_shift, eps, *sizes)
+    launch("batch_norm_grad_weight", flat(WARP * sizes[1]), sums, products, var, grad_scale, grad_shift, eps, *sizes)
     launch("batch_norm_grad_x", blocks, *given, grad_scale, grad_shift, grad_x, eps, *act, training, *sizes)
     return grad_x, grad_scale, grad_shift
 
@@ -246,8 +248,9 @@ def backward_cuda(
 def _cut(x: Array) -> tuple[tuple[int, int, int], int, Grid]:
     """(pictures, channels, numbers of a plane), how many parts the channels have together, and a block for each."""
     pictures, channels, plane = *x.shape[:2], math.prod(x.shape[2:])
-    parts = channels * -(-pictures * plane // PART)
-    return (pictures, channels, plane), parts, flat(parts * THREADS, THREADS)
+    parts = channels * -(-pictures * plane // constant("batch_norm", "PART"))
+    threads = constant("batch_norm", "THREADS")
+    return (pictures, channels, plane), parts, flat(parts * threads, threads)
 
 
 def _check(

@@ -8,11 +8,13 @@ from helpers import normal
 from twins import GPUS, assert_twin, to_gpu
 
 from minidepth import Tensor
+from minidepth.cuda import constant
 from minidepth.ops import batch_norm, batch_norm_leaky_relu, batch_norm_relu6
-from minidepth.ops.batch_norm import PART, THREADS, backward, forward, normalise
+from minidepth.ops.batch_norm import backward, forward, normalise
 from minidepth.ops.cpu.activation import NONE, Activation
 from minidepth.testing import checking, device_array, emulated
 
+PART, THREADS = constant("batch_norm", "PART"), constant("batch_norm", "THREADS")
 ACTIVATIONS = {
     "none": NONE,
     "leaky_relu": Activation(0.2),

@@ -15,5 +15,5 @@ Ways to compute a convolution, and `paths`, the rule that picks one for a layer:
     tile_gemm       im2col in tiles: strides, dilations, groups, few pixels with many channels
 
 `minidepth bench conv` shows them side by side. Others: `double_size` and `repeat_2x2`
-(bilinear and nearest enlargement by 2), `unpool_2x2`, `product` (of matrices).
+(bilinear and nearest enlargement by 2), `unpool_2x2`, `product` (of matrices), `activation` (behind a batch-norm).
 """

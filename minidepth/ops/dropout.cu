@@ -1,14 +1,15 @@
 // Dropout: which numbers are kept, and what becomes of the others; the formulas are in dropout.py.
 //
-// dropout_mask, threads: one for each eight numbers, which is what one block of the generator Philox4x64 holds: it turns
-// a counter and a key into four random words of 64 bits by ten rounds of multiplying, and makes two numbers of each word.
-// Nothing is handed from thread to thread, and the same numbers come out as of np.random.Philox on a CPU. Bytes moved: 1 a
-// number. It computes more than it moves, about 20 multiplications of 32 bits a number.
+// dropout_mask, threads: one for every eight numbers, a block of the generator Philox4x64-10. That turns a counter and
+// a key into four random words of 64 bits by ten rounds of multiplying, and a word gives two numbers. Nothing is handed
+// from thread to thread, and the numbers are those of np.random.Philox on a CPU. Bytes moved: 1 a number. It computes
+// more than it moves: about 20 multiplications of 32 bits a number.
 //
-// dropout_masked, threads: one for each number. Bytes moved: 9 a number (read x and keep, write y). It serves backward too.
+// dropout_masked, threads: one for each number. Bytes moved: 9 a number (read x and keep, write y), backward too.
 //
-// The ladder: (1) the mask made on the CPU and brought over: 1 ms for 100,000 numbers, during which the GPU waits. (2) What
-// is here. Both kernels in one would save reading the mask once more, 1 byte of 10, but backward needs the second alone.
+// The ladder: (1) a mask made on the CPU and brought over: about 1 ms for 100,000 numbers, and the GPU waits. (2) What
+// is here. Both kernels in one would save 1 byte of 10, that of reading the mask, but backward needs the second one
+// alone.
 #include "common.cuh"
 
 constexpr int EACH = 8;

@@ -30,7 +30,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     def pullback(grad: Array) -> tuple[Array | None, ...]:
         return (
             grad_x(grad, weight_data, x_shape) if need_x else None,
-            grad_weight(grad, x_kept) if need_weight else None,
+            None if x_kept is None else grad_weight(grad, x_kept),
             grad.reshape(-1, grad.shape[-1]).sum(axis=0) if need_bias else None,
         )
 

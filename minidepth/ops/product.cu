@@ -1,43 +1,48 @@
-// The matrix product y = a b + bias, for every matrix of a batch; what is multiplied is in product.py.
+// The matrix product y = a b + bias, for every matrix of a batch; who calls it is in product.py.
 //
-// y (m, n), a (m, k), b (k, n), bias (n) or null. Number (row, d) of a lies at a[row * a_row + d * a_k], number
-// (d, column) of b at b[column * b_column + d * b_k], and one of the two steps is 1: so a transposed matrix is read where
-// it lies. The next matrix of a batch is a_step, b_step numbers on, 0 where all share one.
+// y is (m, n), a (m, k), b (k, n), bias (n) or null. Number (row, d) of a lies at a[row * a_row + d * a_k] and number
+// (d, column) of b at b[column * b_column + d * b_k]. One of the two steps is 1: so a transposed matrix is read where
+// it lies. The next matrix of a batch is a_step, b_step numbers on, or 0 where all share one.
 //
-// A product of m n k multiply-adds needs (m + n) k numbers of memory once. How often they are read is the whole story:
+// m n k multiply-adds need (m + n) k numbers of memory, once. How often they are read is the whole story, and the
+// emulator counts it (tests/ops/test_product_cuda.py). In the last two columns: numbers read for one multiply-add,
+// where m, n and k are multiples of the tile.
 //
-//   version                  numbers read of a, of b              a multiply-add       a multiply-add reads in shared memory
-//   product_naive            m k n           n k m                2                    0
-//   product_shared           m k ceil(n/16)  n k ceil(m/16)       1/16 + 1/16 = 1/8    2
-//   product_registers        m k ceil(n/64)  n k ceil(m/64)       1/64 + 1/64 = 1/32   1/4 + 1/4   = 1/2
-//   product_registers_8x8    m k ceil(n/128) n k ceil(m/128)      1/64                 1/8 + 1/8   = 1/4
+//     version                  reads of a and of b in memory           from memory           from shared memory
+//     product_naive            m k n             n k m                 1 + 1       = 2       0
+//     product_shared           m k ceil(n/16)    n k ceil(m/16)        1/16 + 1/16 = 1/8     1 + 1     = 2
+//     product_registers        m k ceil(n/64)    n k ceil(m/64)        1/64 + 1/64 = 1/32    1/4 + 1/4 = 1/2
+//     product_registers_8x8    m k ceil(n/128)   n k ceil(m/128)       2 / 128     = 1/64    1/8 + 1/8 = 1/4
 //
-// 1. product_naive: one thread for each number of y reads a row of a and a column of b. Neighbouring threads have
-//    neighbouring columns, so b is read in full transactions and a by all at once; but two reads for one multiply-add
-//    keep the arithmetic idle, even if all of them hit a cache.
-// 2. product_shared: a block computes 16 x 16 numbers and brings 16 x 16 of a and of b into shared memory, where each is
-//    read 16 times. Cured: main memory. Now shared memory is what it waits for, two reads for one multiply-add.
-// 3. product_registers: a block computes 64 x 64, a thread 4 x 4 of these: of 4 + 4 numbers that it reads in shared memory
-//    it makes 16 multiply-adds. What is brought next is fetched into registers before the arithmetic, which hides the wait.
-// 4. product_registers_8x8: 128 x 128, a thread 8 x 8. The fastest for large matrices: a GPU has some ten multiply-adds
-//    for each number from its caches, and here are 64. Smaller ones have too few such blocks to keep a GPU busy.
+// 1. product_naive: a thread for each number of y reads a row of a and a column of b. Neighbouring threads have
+//    neighbouring columns, so a warp reads b in full transactions and one number of a together. But two reads for one
+//    multiply-add keep the arithmetic waiting, even where all of them hit a cache.
+// 2. product_shared: a block computes 16 x 16 numbers. It brings 16 x 16 of a and of b into shared memory, where each
+//    is used 16 times. Cured: the waiting for memory. Now it waits for shared memory, with two reads for one
+//    multiply-add.
+// 3. product_registers: a block computes 64 x 64 and a thread 4 x 4 of these. Of 4 + 4 numbers from shared memory it
+//    makes 16 multiply-adds, and it reads them four at a time. Cured: the waiting for shared memory. Besides, what is
+//    needed next is fetched into registers before the arithmetic, so that its way is covered by that.
+// 4. product_registers_8x8: 128 x 128, and a thread 8 x 8. It asks half as much of both memories and wins where there
+//    are enough such blocks for all of a GPU. With smaller matrices there are not, and then 3 wins.
 //
-// Where even 64 x 64 gives too few blocks and k is long, as in the gradient of weights, the sum over k is cut into parts:
-// a block each, which write y of their own, and product_add_parts adds these in their order. No atomics: the same bits
-// each time. product.py chooses.
+// Where even 64 x 64 makes too few blocks and k is long, as in the gradients of weights, the sum over k is cut into
+// parts: each has blocks of its own, which write a y of their own, and product_add_parts adds these one after the
+// other. Without atomics, so the same bits come out each time.
 #include "common.cuh"
 
 constexpr int THREADS = 256;
-constexpr int SMALL = 16;          // numbers along a side of a block's part of y: product_shared,
-constexpr int MIDDLE = 64;         // product_registers,
-constexpr int LARGE = 128;         // product_registers_8x8
-constexpr int MIDDLE_DEPTH = 16;   // numbers along k that are brought at once, so that a thread brings four of a and of b
+constexpr int SMALL = 16;   // numbers along a side of what a block computes: product_shared,
+constexpr int MIDDLE = 64;  // product_registers,
+constexpr int LARGE = 128;  // product_registers_8x8
+constexpr int MIDDLE_DEPTH = 16;  // numbers along k that are brought at once: of each matrix four by a thread
 constexpr int LARGE_DEPTH = 8;
 
-// --- 1. One thread, one number -------------------------------------------------------------------------------------------
+// --- 1. One thread, one number ---------------------------------------------------------------------------------------
 
-extern "C" __global__ void product_naive(const real* a, const real* b, const real* bias, real* y, int batches, int m, int n,
-                                         int k, int a_row, int a_k, int a_step, int b_column, int b_k, int b_step) {
+extern "C" __global__ void product_naive(const real* a, const real* b, const real* bias, real* y, int batches, int m,
+                                         int n, int k, int a_row, int a_k, int a_step, int b_column, int b_k,
+                                         int b_step) {
     int i = flat_thread();
     if (i >= batches * m * n) return;
     int column = i % n, row = i / n % m, batch = i / n / m;
@@ -49,7 +54,7 @@ extern "C" __global__ void product_naive(const real* a, const real* b, const rea
     y[i] = sum;
 }
 
-// --- 2. Tiles in shared memory -------------------------------------------------------------------------------------------
+// --- 2. Tiles in shared memory ---------------------------------------------------------------------------------------
 
 // Which part of y a block computes. The blocks of one row of tiles follow one another, so they find a in the cache.
 struct Tile { int row, column, batch, part; };
@@ -60,8 +65,9 @@ __device__ __forceinline__ Tile this_tile(int side, int batches, int m, int n) {
             block / columns / rows / batches};
 }
 
-extern "C" __global__ void product_shared(const real* a, const real* b, const real* bias, real* y, int batches, int m, int n,
-                                          int k, int a_row, int a_k, int a_step, int b_column, int b_k, int b_step) {
+extern "C" __global__ void product_shared(const real* a, const real* b, const real* bias, real* y, int batches, int m,
+                                          int n, int k, int a_row, int a_k, int a_step, int b_column, int b_k,
+                                          int b_step) {
     __shared__ real left[SMALL][SMALL + 1];  // (row, d); one more, so that a column lies in 16 different banks
     __shared__ real right[SMALL][SMALL + 1];  // (d, column)
     Tile tile = this_tile(SMALL, batches, m, n);
@@ -88,11 +94,11 @@ extern "C" __global__ void product_shared(const real* a, const real* b, const re
     y[(tile.batch * m + row) * n + column] = sum;
 }
 
-// --- 3. and 4. Tiles in registers ----------------------------------------------------------------------------------------
+// --- 3. and 4. Tiles in registers ------------------------------------------------------------------------------------
 
-// A panel is what a block brings of one matrix at once: DEPTH numbers along k of SIDE lines, which are rows of a or columns
-// of b. It lies in shared memory as (d, line). Each thread brings four numbers that are neighbours in memory: along k, or
-// of neighbouring lines where the matrix lies so.
+// A panel is what a block brings of one matrix at once: DEPTH numbers along k of SIDE lines, which are rows of a or
+// columns of b. It lies in shared memory as (d, line). Each thread brings four numbers that are neighbours in memory:
+// along k, or of neighbouring lines where the matrix lies so.
 template <int SIDE, int DEPTH> struct Panel {
     const real* matrix;     // at the first line of this block
     int line_step, k_step;  // one of them is 1
@@ -111,15 +117,13 @@ template <int SIDE, int DEPTH> struct Panel {
     __device__ __forceinline__ real4 fetch(int first) const {
         const real* from = matrix + line * line_step + (first + d) * k_step;
         real4 four = {0, 0, 0, 0};
-        int left = min(along_k ? k_end - first - d : lines - line, (along_k ? line < lines : first + d < k_end) ? 4 : 0);
-        if (wide) {
-            if (left > 0) four = *reinterpret_cast<const real4*>(from);
-        } else {
-            if (left > 0) four.x = from[0];
-            if (left > 1) four.y = from[1];
-            if (left > 2) four.z = from[2];
-            if (left > 3) four.w = from[3];
-        }
+        if (line >= lines || first + d >= k_end) return four;
+        if (wide) return *reinterpret_cast<const real4*>(from);
+        int left = along_k ? k_end - first - d : lines - line;
+        four.x = from[0];
+        if (left > 1) four.y = from[1];
+        if (left > 2) four.z = from[2];
+        if (left > 3) four.w = from[3];
         return four;
     }
 
@@ -135,14 +139,14 @@ template <int SIDE, int DEPTH> struct Panel {
     }
 };
 
-// A thread computes EACH x EACH numbers of y, in groups of 4 x 4 that lie SPAN apart: so the 16 threads of a row read 64
-// neighbouring numbers of a panel, without bank conflicts.
+// A thread computes EACH x EACH numbers of y, in groups of 4 x 4 that lie SPAN apart: so the 16 threads of a row read
+// 64 neighbouring numbers of a panel, without bank conflicts.
 template <int SIDE, int DEPTH, int EACH>
-__device__ __forceinline__ void product_of_tiles(const real* a, const real* b, const real* bias, real* y, int batches, int m,
-                                                 int n, int k, int a_row, int a_k, int a_step, int b_column, int b_k,
-                                                 int b_step, int part_k) {
+__device__ __forceinline__ void product_of_tiles(const real* a, const real* b, const real* bias, real* y, int batches,
+                                                 int m, int n, int k, int a_row, int a_k, int a_step, int b_column,
+                                                 int b_k, int b_step, int part_k) {
     constexpr int SPAN = SIDE / (EACH / 4);
-    __shared__ __align__(16) real left[DEPTH][SIDE + 4];  // four more: fewer bank conflicts where a number is put alone
+    __shared__ __align__(16) real left[DEPTH][SIDE + 4];  // four more: fewer bank conflicts where numbers are put
     __shared__ __align__(16) real right[DEPTH][SIDE + 4];
     Tile tile = this_tile(SIDE, batches, m, n);
     int first = tile.part * part_k, end = min(k, first + part_k);
@@ -205,18 +209,18 @@ __device__ __forceinline__ void product_of_tiles(const real* a, const real* b, c
     }
 }
 
-// part_k: how many numbers along k a block adds up, a multiple of MIDDLE_DEPTH. Where that is less than k, there are more
-// blocks for the other parts, y has room for all parts (part, batch, m, n), and there is no bias.
+// part_k: how many numbers along k a block adds up, a multiple of MIDDLE_DEPTH. Where that is less than k, there are
+// more blocks for the other parts, y has room for all parts (part, batch, m, n), and there is no bias.
 extern "C" __global__ void __launch_bounds__(THREADS)
 product_registers(const real* a, const real* b, const real* bias, real* y, int batches, int m, int n, int k, int a_row,
                   int a_k, int a_step, int b_column, int b_k, int b_step, int part_k) {
-    product_of_tiles<MIDDLE, MIDDLE_DEPTH, 4>(a, b, bias, y, batches, m, n, k, a_row, a_k, a_step, b_column, b_k, b_step,
-                                              part_k);
+    product_of_tiles<MIDDLE, MIDDLE_DEPTH, 4>(a, b, bias, y, batches, m, n, k, a_row, a_k, a_step, b_column, b_k,
+                                              b_step, part_k);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-product_registers_8x8(const real* a, const real* b, const real* bias, real* y, int batches, int m, int n, int k, int a_row,
-                      int a_k, int a_step, int b_column, int b_k, int b_step, int part_k) {
+product_registers_8x8(const real* a, const real* b, const real* bias, real* y, int batches, int m, int n, int k,
+                      int a_row, int a_k, int a_step, int b_column, int b_k, int b_step, int part_k) {
     product_of_tiles<LARGE, LARGE_DEPTH, 8>(a, b, bias, y, batches, m, n, k, a_row, a_k, a_step, b_column, b_k, b_step,
                                             part_k);
 }

@@ -1,22 +1,22 @@
 // softmax and log_softmax along one dimension, forward and backward; the formulas are in softmax.py.
 //
-// An array is (outer, n, inner) here, with n the numbers that belong together: `inner` apart, and called a row. There are
-// two mappings, of the same arithmetic:
+// An array is (outer, n, inner) here. The n numbers that belong together are called a row; they lie `inner` apart. The
+// same arithmetic has two mappings to threads:
 //
-//   rows       a block for each row. Its threads share the numbers, and block_max and block_sum bring together what they
-//              found. For rows that lie in one piece (inner = 1), or of which there are few.
-//   columns    a thread for each row, on its own. For rows whose numbers lie apart, as the classes of a pixel do in NCHW:
-//              neighbouring threads have neighbouring pixels, so they read in full transactions, and no barrier is needed.
-//              For many short rows too: what a warp reads in one step is then still in the cache for the next steps.
+//   rows       a block for each row. Its threads share the numbers, and block_max and block_sum bring together what
+//              they found. For rows that lie in one piece (inner = 1), or of which there are few.
+//   columns    a thread for each row, on its own. For rows whose numbers lie apart, as the classes of a pixel in NCHW:
+//              neighbouring threads have neighbouring pixels, so a warp reads in full transactions, and no barrier is
+//              needed. For many short rows too: the cache keeps what a warp brings in one step for the next steps.
 //
-// Bytes moved: 8 a number forward (read x, write y), 12 backward (read grad and y, write grad_x). A row is read three times
-// forward and twice backward, but once from memory: it is at most some KB, and the cache has it from then on.
+// Bytes moved: 8 a number forward (read x, write y), 12 backward (read grad and y, write grad_x). A row is read three
+// times forward and twice backward, but the second and third time a cache has it, unless it is very long.
 //
-// The ladder: (1) one thread a row, whatever lies where: right, but along a contiguous row the threads of a warp read n
-// numbers apart from each other, and each of these reads moves 32 bytes for 4. (2) A block a row with a tree of sums in
-// shared memory: full transactions, but a barrier for each level of the tree. (3) What is here: sums in the registers of a
-// warp first (shuffles need no barrier), so that a sum costs two barriers for any number of threads. The order of each sum
-// is fixed by the number of threads, so the same bits come out each time.
+// The ladder: (1) a thread for each row, wherever its numbers lie: right, but of a long row in one piece the threads of
+// a warp read numbers n apart, and each such read moves 32 bytes for 4. (2) A block for each row, which adds up in
+// shared memory as a tree: full transactions, but a barrier at each level of the tree. (3) What is here: a warp adds up
+// in its registers first, by shuffles, so that a sum costs two barriers with any number of threads. Its order depends
+// on n alone, so the same bits come out each time.
 #include "common.cuh"
 
 // Number i of a row is row[i * inner]. A team of threads computes it: a block, or one thread alone.
@@ -73,8 +73,8 @@ extern "C" __global__ void softmax_grad_x_rows(const real* grad, const real* y, 
     grad_x<true>(grad + start, y + start, out + start, n, inner, logarithm);
 }
 
-extern "C" __global__ void softmax_grad_x_columns(const real* grad, const real* y, real* out, int rows, int n, int inner,
-                                                  bool logarithm) {
+extern "C" __global__ void softmax_grad_x_columns(const real* grad, const real* y, real* out, int rows, int n,
+                                                  int inner, bool logarithm) {
     if (flat_thread() >= rows) return;
     int start = row_start(flat_thread(), n, inner);
     grad_x<false>(grad + start, y + start, out + start, n, inner, logarithm);

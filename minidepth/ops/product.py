@@ -89,12 +89,15 @@ def product_cuda(
 
 
 def choose(batches: int, m: int, n: int, k: int) -> tuple[str, int]:
-    """The kernel, and in how many parts: the largest tiles of which there are enough, else the sum over k is cut."""
+    """The kernel, and in how many parts: the largest tiles of which there are enough, else the sum over k is cut.
+
+    Two blocks for each multiprocessor then: while one waits at a barrier, the other computes.
+    """
     for version in ("product_registers_8x8", "product_registers"):
         blocks = _blocks(version, batches, m, n)
         if blocks >= ENOUGH_BLOCKS:
             return version, 1
-    return version, max(1, min(ENOUGH_BLOCKS // max(1, blocks), k // LEAST_PART))
+    return version, max(1, min(2 * ENOUGH_BLOCKS // max(1, blocks), k // LEAST_PART))
 
 
 def _blocks(version: str, batches: int, m: int, n: int) -> int:

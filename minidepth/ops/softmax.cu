@@ -16,7 +16,7 @@
 // a warp read numbers n apart, and each such read moves 32 bytes for 4. (2) A block for each row, which adds up in
 // shared memory as a tree: full transactions, but a barrier at each level of the tree. (3) What is here: a warp adds up
 // in its registers first, by shuffles, so that a sum costs two barriers with any number of threads. Its order depends
-// on n alone, so the same bits come out each time.
+// on the shape alone, so the same bits come out each time.
 #include "common.cuh"
 
 // Number i of a row is row[i * inner]. A team of threads computes it: a block, or one thread alone.

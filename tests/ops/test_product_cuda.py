@@ -113,7 +113,7 @@ def test_a_view_that_begins_anywhere() -> None:
 def test_choose() -> None:
     assert choose(1, 2048, 2048, 4096) == ("product_registers_8x8", 1)
     assert choose(1, 1024, 1024, 4096) == ("product_registers", 1)
-    assert choose(1, 64, 64, 10**6) == ("product_registers", ENOUGH_BLOCKS)
+    assert choose(1, 64, 64, 10**6) == ("product_registers", 2 * ENOUGH_BLOCKS)
     assert choose(1, 64, 128, 3 * LEAST_PART) == ("product_registers", 3)
     assert choose(1, 64, 64, LEAST_PART) == ("product_registers", 1)
     assert choose(ENOUGH_BLOCKS, 1, 1, 10**6) == ("product_registers_8x8", 1)

@@ -8,6 +8,7 @@ signature in the .cu file and refuses what does not fit. That costs about a micr
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,6 +30,16 @@ class Grid(NamedTuple):
 RUNNERS: dict[type, Run] = {}
 """Type of array -> what runs a kernel on such arrays: ``run(kernel, dtype, grid, arguments)``."""
 
+_DTYPES = {name: np.dtype(dtype) for name, dtype in TYPES.items()}
+_REALS = {np.dtype("float32"): "float32", np.dtype("float64"): "float64"}
+_REAL_TYPES = {"float32": "float", "float64": "double"}
+_LIMITS = {
+    name: (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for name, dtype in TYPES.items() if "int" in dtype
+}
+_FRACTIONS: Any = (float, np.floating)
+_NUMBERS: Any = (int, float, np.integer, np.floating, np.bool_)
+_LARGEST = {name: float(np.finfo(dtype).max) for name, dtype in TYPES.items() if "float" in dtype}
+
 
 def flat(n: int, threads: int = 256, each: int = 1) -> Grid:
     """The grid with a thread for each of n numbers, or for every `each` of them, in blocks of `threads`."""
@@ -43,78 +54,108 @@ def aligned(*arrays: Any) -> bool:
     return all(array.__cuda_array_interface__["data"][0] % 16 == 0 for array in arrays)
 
 
-def launch(name: str, grid: Grid, *args: Any, real: str | None = None) -> None:
+def launch(name: str | Kernel, grid: Grid, *args: Any, real: str | None = None) -> None:
     """Run the kernel `name` on `grid`; nothing happens where the grid has no blocks.
 
     Args:
-        name: as in the .cu file, such as ``"leaky_relu_forward"``.
+        name: as in the .cu file, such as ``"leaky_relu_forward"``; or a kernel of a file outside the package, see
+            `minidepth.cuda.source.parse`.
         grid: see `flat`.
         args: what the kernel takes, in order: C-contiguous arrays on the GPU, numbers, and None for a null pointer.
         real: "float32" or "float64", for a kernel that finds its numbers by addresses; else the arrays say it.
 
     Raises:
-        TypeError, ValueError: an argument does not fit the declaration; the text names it and says what would.
+        TypeError, ValueError: the grid is too large, or an argument does not fit the declaration; the text names it and
+            says what would.
     """
-    kernel = find(name)
+    kernel = find(name) if isinstance(name, str) else name
     if len(args) != len(kernel.parameters):
         raise TypeError(f"launch: {kernel} takes {len(kernel.parameters)} arguments, but got {len(args)}")
-    arrays = [arg for parameter, arg in zip(kernel.parameters, args) if parameter.is_pointer and arg is not None]
-    run = _runner(kernel, arrays)
-    reals = [arg for parameter, arg in zip(kernel.parameters, args) if parameter[1:3] == ("real", True)]
-    real = real or next((array.dtype.name for array in reals if array is not None), "float32")
-    if real not in ("float32", "float64"):
-        raise TypeError(f"launch: {name} computes in float32 or float64, not in {real}; use .astype('float32')")
-    device = arrays[0].device
+    _check_grid(kernel, grid)
+    pairs = list(zip(kernel.parameters, args))
+    arrays = [_array(kernel, parameter, arg) for parameter, arg in pairs if parameter.is_pointer and arg is not None]
+    if not arrays:
+        raise TypeError(f"launch: {kernel} got no array, so nothing says where it is to run")
+    run, device = RUNNERS[type(arrays[0])], arrays[0].device
+    if real is None:
+        reals = [
+            arg.dtype
+            for parameter, arg in pairs
+            if parameter.type == "real" and parameter.is_pointer and arg is not None
+        ]
+        real = _REALS.get(reals[0], str(reals[0])) if reals else "float32"
+    if real not in _REAL_TYPES:
+        raise TypeError(f"launch: {kernel.name} computes in float32 or float64, not in {real}; use .astype('float32')")
     bound = []
-    for parameter, arg in zip(kernel.parameters, args):
+    for parameter, arg in pairs:
         if not parameter.is_pointer:
-            bound.append(_number(name, parameter, arg, real))
+            bound.append(_number(kernel, parameter, arg, real))
             continue
         if arg is not None:
-            _check_array(name, parameter, arg, real)
+            _check_array(kernel, parameter, arg, real)
             if arg.device != device:
                 raise ValueError(
-                    f"launch: {name} got arrays on two devices ({arg.device} for {parameter.name}, {device} before); "
-                    f"copy them to one"
+                    f"launch: {kernel.name} got arrays on two devices ({arg.device} for {parameter.name}, {device} "
+                    f"before); copy them to one"
                 )
         bound.append(arg)
     if 0 not in grid.blocks:
         run(kernel, real, grid, bound)
 
 
-def _runner(kernel: Kernel, arrays: list[Any]) -> Run:
-    """What runs kernels on arrays of the type of the first one."""
-    if not arrays:
-        raise TypeError(f"launch: {kernel} got no array")
-    kind = type(arrays[0])
-    if kind not in RUNNERS and kind.__module__.partition(".")[0] == "cupy":
+def _check_grid(kernel: Kernel, grid: Grid) -> None:
+    (x, y, z), (i, j, k) = grid
+    if not (0 <= x < 2**31 and 0 <= y < 65536 and 0 <= z < 65536):
+        raise ValueError(
+            f"launch: {kernel.name} in {(x, y, z)} blocks; a GPU takes at most {(2**31 - 1, 65535, 65535)} along x, y "
+            f"and z, so the long count belongs along x"
+        )
+    if not (i > 0 and j > 0 and 0 < k <= 64 and i * j * k <= 1024):
+        raise ValueError(
+            f"launch: {kernel.name} with {(i, j, k)} threads a block, which are {i * j * k}; a GPU takes 1 to 1024, "
+            f"and at most 64 along z"
+        )
+
+
+def _array(kernel: Kernel, parameter: Parameter, array: Any) -> Any:
+    """`array`, after a check that kernels run on its type."""
+    kind = type(array)
+    if (
+        kind not in RUNNERS
+        and kind.__module__.partition(".")[0] == "cupy"
+        and hasattr(kind, "__cuda_array_interface__")
+    ):
         RUNNERS[kind] = importlib.import_module("minidepth.cuda.cupy_runner").run
     if kind not in RUNNERS:
-        raise TypeError(f"launch: {kernel.name} runs on arrays of CuPy, not on {kind.__module__}.{kind.__qualname__}")
-    return RUNNERS[kind]
+        raise TypeError(
+            f"launch: {kernel.name} takes {parameter} as an array on the GPU, not {kind.__module__}.{kind.__qualname__}"
+        )
+    return array
 
 
-def _check_array(name: str, parameter: Parameter, array: Any, real: str) -> None:
-    expected = real if parameter.type == "real" else TYPES[parameter.type]
-    if type(array) not in RUNNERS:
-        kind = f"{type(array).__module__}.{type(array).__qualname__}"
-        raise TypeError(f"launch: {name} takes {parameter} as an array on the GPU, not {kind}")
-    if array.dtype.name != expected:
-        raise TypeError(f"launch: {name} takes {parameter} in {expected}, but got {array.dtype.name}")
+def _check_array(kernel: Kernel, parameter: Parameter, array: Any, real: str) -> None:
+    expected = _DTYPES[_REAL_TYPES[real] if parameter.type == "real" else parameter.type]
+    if array.dtype != expected:
+        raise TypeError(f"launch: {kernel.name} takes {parameter} in {expected}, but got {array.dtype}")
     if not array.flags.c_contiguous:
         raise ValueError(
-            f"launch: {name} takes {parameter} C-contiguous, but got a view of shape {array.shape} with strides "
+            f"launch: {kernel.name} takes {parameter} C-contiguous, but got a view of shape {array.shape} with strides "
             f"{array.strides}; copy it with xp.ascontiguousarray"
         )
 
 
-def _number(name: str, parameter: Parameter, value: Any, real: str) -> np.generic:
-    """`value` in the type that the kernel reads."""
-    dtype = np.dtype(real if parameter.type == "real" else TYPES[parameter.type])
-    if not isinstance(value, (int, float, np.number, np.bool_)):
-        raise TypeError(f"launch: {name} takes {parameter} as a number, not {type(value).__qualname__}")
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        if value != int(value) or not limits.min <= value <= limits.max:
-            raise ValueError(f"launch: {name} takes {parameter}, in which {value} does not fit")
-    return dtype.type(value)
+def _number(kernel: Kernel, parameter: Parameter, value: Any, real: str) -> Any:
+    """`value` in the type that the kernel reads, as CuPy hands over a Python number as 8 bytes whatever is expected."""
+    kind = _REAL_TYPES[real] if parameter.type == "real" else parameter.type
+    if not isinstance(value, _NUMBERS):
+        raise TypeError(f"launch: {kernel.name} takes {parameter} as a number, not {type(value).__qualname__}")
+    if kind in _LARGEST:
+        fits = not _LARGEST[kind] < abs(value) < math.inf
+    elif kind == "bool":
+        fits = value in (0, 1)
+    else:
+        low, high = _LIMITS[kind]
+        fits = not isinstance(value, _FRACTIONS) and low <= value <= high
+    if not fits:
+        raise ValueError(f"launch: {kernel.name} takes {parameter}, in which {value} does not fit")
+    return _DTYPES[kind].type(value)

@@ -39,6 +39,7 @@ _KERNEL = re.compile(
 _PARAMETER = re.compile(
     rf"(?P<const>const\s+)?(?P<type>real|{'|'.join(TYPES)})\s*(?P<pointer>\*)?\s*(?:__restrict__\s+)?(?P<name>\w+)"
 )
+_INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _CONSTANT = re.compile(r"constexpr\s+int\s+(\w+)\s*=\s*(\d+)\s*;")
 
 
@@ -134,14 +135,23 @@ def parse(file: Path, text: str) -> list[Kernel]:
 
 
 def included(file: Path) -> str:
-    """The text of `file` with the files that it includes in place of each ``#include "..."``."""
+    """The text of `file` with the files that it includes in place of each ``#include "..."``.
+
+    They are looked for beside `file`, then in ``ops``. ``#line`` tells compilers where each line comes from.
+    """
 
     def include(match: re.Match[str]) -> str:
-        return (file.parent / match[1]).resolve().read_text(encoding="utf-8")
+        beside = file.parent / match[1]
+        found = (beside if beside.exists() else PACKAGE / "ops" / match[1]).resolve()
+        if not found.exists():
+            raise ValueError(f"{file.name}: there is no {match[1]} to include beside it or in {PACKAGE / 'ops'}")
+        next_line = text.count("\n", 0, match.start()) + 2
+        return f'{included(found)}\n#line {next_line} "{file.name}"'
 
-    return re.sub(r'^#include "([^"]+)"$', include, file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = file.read_text(encoding="utf-8")
+    return f'#line 1 "{file.name}"\n' + _INCLUDE.sub(include, text)
 
 
 def without_comments(text: str) -> str:
-    """C source without its comments."""
-    return _COMMENT.sub(" ", text)
+    """C source without its comments, on the same lines as before."""
+    return _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n") or " ", text)

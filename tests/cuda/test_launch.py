@@ -1,0 +1,189 @@
+"""launch refuses what does not fit the declaration in the .cu file, with a text that says which, and what would fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from written_kernels import written
+
+from minidepth.cuda import Grid, constant, flat, launch, source
+from minidepth.testing import emulated
+
+TEXT = """
+// extern "C" __global__ void commented_out(real* y)
+extern "C" __global__ void __launch_bounds__(256)
+scale(const real* __restrict__ x, real *y, real by, int n) { int i = flat_thread(); if (i < n) y[i] = by * x[i]; }
+extern "C" __global__ __launch_bounds__(64) void counters(unsigned char* a, long long* b, unsigned int* c, long long n)
+{}
+extern "C" __global__ void switched(double* sums, const bool* on, bool really) {}
+"""
+ONE = Grid((1, 1, 1), (32, 1, 1))
+
+
+@pytest.fixture
+def kernels(tmp_path):
+    return written(tmp_path, TEXT)
+
+
+@pytest.fixture
+def x():
+    return emulated(np.ones(8, np.float32))
+
+
+def test_what_is_read_in_a_file(kernels) -> None:
+    assert [str(kernel) for kernel in kernels.values()] == [
+        "scale(const real* x, real* y, real by, int n)",
+        "counters(unsigned char* a, long long* b, unsigned int* c, long long n)",
+        "switched(double* sums, const bool* on, bool really)",
+    ]
+
+
+def test_by_hand(kernels, x) -> None:
+    y = emulated(np.zeros(8, np.float32))
+    launch(kernels["scale"], flat(8), x, y, 3, np.int64(8))
+    assert y.get().tolist() == [3] * 8
+    launch("leaky_relu_forward", flat(8), x, y, 0.5, 8)
+    assert y.get().tolist() == [1] * 8
+    launch(kernels["scale"], flat(0), x, None, 3, 0)  # no blocks, nothing to do
+
+
+def test_flat() -> None:
+    assert flat(1) == Grid((1, 1, 1), (256, 1, 1))
+    assert flat(257) == Grid((2, 1, 1), (256, 1, 1))
+    assert flat(64, threads=64).blocks == (1, 1, 1)
+    assert flat(1025, each=4).blocks == (2, 1, 1)
+    assert flat(0).blocks == (0, 1, 1)
+
+
+def test_unknown_kernel() -> None:
+    with pytest.raises(
+        ValueError, match="no .cu file declares a kernel 'leaky_relu_forwards'; did you mean leaky_relu_f"
+    ):
+        launch("leaky_relu_forwards", ONE)
+    with pytest.raises(ValueError, match="no .cu file declares a kernel 'xyzzy'$"):
+        launch("xyzzy", ONE)
+
+
+def test_wrong_count(kernels, x) -> None:
+    with pytest.raises(TypeError, match=r"launch: scale\(const real\* x, .*, int n\) takes 4 arguments, but got 3"):
+        launch(kernels["scale"], ONE, x, x, 2.0)
+
+
+def test_wrong_dtype(kernels, x) -> None:
+    with pytest.raises(TypeError, match=r"launch: scale takes real\* y in float32, but got float64"):
+        launch(kernels["scale"], ONE, x, emulated(np.ones(8)), 2.0, 8)
+    with pytest.raises(TypeError, match=r"launch: scale computes in float32 or float64, not in float16; use .astype"):
+        launch(kernels["scale"], ONE, emulated(np.ones(8, np.float16)), None, 2.0, 8)
+    with pytest.raises(TypeError, match=r"launch: scale computes in float32 or float64, not in int64; use .astype"):
+        launch(kernels["scale"], ONE, x, x, 2.0, 8, real="int64")
+    with pytest.raises(TypeError, match=r"launch: counters takes unsigned char\* a in uint8, but got float32"):
+        launch(kernels["counters"], ONE, x, None, None, 8)
+    with pytest.raises(TypeError, match=r"launch: switched takes double\* sums in float64, but got float32"):
+        launch(kernels["switched"], ONE, x, None, True)
+
+
+def test_not_contiguous(kernels, x) -> None:
+    view = emulated(np.ones((4, 2), np.float32)).T
+    with pytest.raises(
+        ValueError, match=r"x C-contiguous, but got a view of shape \(2, 4\) with strides \(4, 8\); copy it"
+    ):
+        launch(kernels["scale"], ONE, view, x, 2.0, 8)
+
+
+def test_not_on_a_gpu(kernels, x) -> None:
+    for wrong, name in ((np.ones(8, np.float32), "numpy.ndarray"), ([1.0], "builtins.list"), (3, "builtins.int")):
+        with pytest.raises(TypeError, match=rf"launch: scale takes const real\* x as an array on the GPU, not {name}"):
+            launch(kernels["scale"], ONE, wrong, x, 2.0, 8)
+        with pytest.raises(TypeError, match=rf"launch: scale takes real\* y as an array on the GPU, not {name}"):
+            launch(kernels["scale"], ONE, x, wrong, 2.0, 8)
+    with pytest.raises(TypeError, match=r"launch: scale\(.*\) got no array, so nothing says where it is to run"):
+        launch(kernels["scale"], ONE, None, None, 2.0, 8)
+
+
+def test_two_devices(kernels, x) -> None:
+    with pytest.raises(
+        ValueError, match=r"launch: scale got arrays on two devices \(1 for y, 0 before\); copy them to one"
+    ):
+        launch(kernels["scale"], ONE, x, emulated(np.ones(8, np.float32), device=1), 2.0, 8)
+
+
+@pytest.mark.parametrize("n", [2**31, -(2**31) - 1, 2.0, 2.5, float("nan"), np.float32(3)])
+def test_a_number_that_does_not_fit(kernels, x, n) -> None:
+    with pytest.raises(ValueError, match=rf"launch: scale takes int n, in which {n} does not fit"):
+        launch(kernels["scale"], ONE, x, x, 2.0, n)
+
+
+def test_other_numbers(kernels, x) -> None:
+    scale, sums = kernels["scale"], emulated(np.ones(8))
+    with pytest.raises(ValueError, match=r"launch: scale takes real by, in which 1e\+39 does not fit"):
+        launch(scale, ONE, x, x, 1e39, 8)
+    launch(scale, ONE, sums, sums, 1e39, 8)  # in float64 it does
+    launch(scale, ONE, x, x, float("-inf"), 8)
+    launch(scale, ONE, x, x, True, np.bool_(True))
+    with pytest.raises(ValueError, match=r"launch: switched takes bool really, in which 2 does not fit"):
+        launch(kernels["switched"], ONE, sums, None, 2)
+    for wrong, name in (("8", "str"), (None, "NoneType"), (x, "DeviceArray"), (1j, "complex")):
+        with pytest.raises(TypeError, match=rf"launch: scale takes int n as a number, not {name}"):
+            launch(scale, ONE, x, x, 2.0, wrong)
+
+
+@pytest.mark.parametrize(
+    "blocks, threads, text",
+    [
+        ((1, 65536, 1), (32, 1, 1), r"in \(1, 65536, 1\) blocks; a GPU takes at most \(2147483647, 65535, 65535\)"),
+        ((1, 1, 65536), (32, 1, 1), r"in \(1, 1, 65536\) blocks; .* so the long count belongs along x"),
+        ((2**31, 1, 1), (32, 1, 1), r"in \(2147483648, 1, 1\) blocks"),
+        ((-1, 1, 1), (32, 1, 1), r"in \(-1, 1, 1\) blocks"),
+        ((1, 1, 1), (1025, 1, 1), r"with \(1025, 1, 1\) threads a block, which are 1025; a GPU takes 1 to 1024"),
+        ((1, 1, 1), (32, 32, 2), r"with \(32, 32, 2\) threads a block, which are 2048; a GPU takes 1 to 1024"),
+        ((1, 1, 1), (1, 1, 65), r"with \(1, 1, 65\) threads a block, .*, and at most 64 along z"),
+        ((1, 1, 1), (32, 0, 1), r"with \(32, 0, 1\) threads a block, which are 0"),
+    ],
+)
+def test_a_grid_that_no_gpu_takes(kernels, x, blocks, threads, text) -> None:
+    with pytest.raises(ValueError, match="launch: scale " + text):
+        launch(kernels["scale"], Grid(blocks, threads), x, x, 2.0, 8)
+
+
+@pytest.mark.parametrize("parameter", ["int2 size", "const real** rows", "real tile[4]", "short* x", "real", "T* x"])
+def test_a_declaration_that_cannot_be_read(tmp_path, parameter) -> None:
+    with pytest.raises(
+        ValueError, match=r"planted.cu: wrong has the parameter .*; a kernel takes pointers and numbers of"
+    ):
+        written(tmp_path, f'extern "C" __global__ void wrong(real* y, {parameter}) {{}}')
+
+
+def test_one_name_twice(tmp_path, monkeypatch) -> None:
+    for stem in ("first", "second"):
+        written(tmp_path, 'extern "C" __global__ void same(real* y) {}', f"{stem}.cu")
+    monkeypatch.setattr(source, "PACKAGE", tmp_path)
+    with pytest.raises(ValueError, match="second.cu: kernel same is declared in first.cu too"):
+        source.kernels.__wrapped__()
+
+
+def test_constant(tmp_path, monkeypatch) -> None:
+    written(tmp_path, "constexpr int TILE = 16;  // constexpr int OLD = 3;\nconstexpr int SIDE = 4;", "tiles.cu")
+    monkeypatch.setattr(source, "PACKAGE", tmp_path)
+    unkept = constant.__wrapped__
+    assert unkept("tiles", "TILE") == 16
+    with pytest.raises(ValueError, match="tiles.cu: there is no constexpr int OLD; it has TILE, SIDE"):
+        unkept("tiles", "OLD")
+    with pytest.raises(ValueError, match="other.cu: there is no such file in the package"):
+        unkept("other", "TILE")
+
+
+def test_included(tmp_path) -> None:
+    (tmp_path / "inner.cuh").write_text("int inner;\n", encoding="utf-8")
+    (tmp_path / "outer.cuh").write_text('#include "inner.cuh"\nint outer;\n', encoding="utf-8")
+    file = tmp_path / "file.cu"
+    file.write_text('int first;\n#include "outer.cuh"\nint last;\n', encoding="utf-8")
+    lines = source.included(file).splitlines()
+    assert [line for line in lines if line.startswith("int")] == ["int first;", "int inner;", "int outer;", "int last;"]
+    assert lines[lines.index("int last;") - 1] == '#line 3 "file.cu"'
+    file.write_text('#include "nowhere.cuh"\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="file.cu: there is no nowhere.cuh to include beside it or in .*ops"):
+        source.included(file)
+
+
+def test_without_comments_keeps_lines() -> None:
+    assert source.without_comments("a // b\nc /* d\ne */ f") == "a  \nc \n f"

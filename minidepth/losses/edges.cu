@@ -1,14 +1,15 @@
-// The losses on the steps from pixel to pixel, value and gradient in one launch: edges, smoothness and smoothness:keras;
-// the formulas are in edges.py.
+// The losses on the steps from pixel to pixel, value and gradient in one launch: edges, smoothness and
+// smoothness:keras; the formulas are in edges.py.
 //
 // Threads: one for each pixel of a picture, which looks at the steps to its four neighbours: all four for its gradient,
-// those to the right and downwards for the sum. Bytes moved: 13 a pixel (9 without a target), and 4 for each channel of the
-// picture; the neighbours come from the cache, as the threads beside read them too. So each step is looked at from both
-// sides, which costs a few operations and saves any exchange.
+// those to the right and downwards for the sum. Bytes moved: 13 a pixel (9 without a target), and 4 for each channel of
+// the picture; the neighbours come from the cache, as the threads beside read them too. So each step is looked at from
+// both sides, which costs a few operations and saves any exchange.
 //
 // The ladder
-// 1. As written in edges.py: 45 launches forward and backward, and some 200 bytes a pixel.
-// 2. One pass. A tile in shared memory would take the place of the cache, and save nothing: each number is read 5 times.
+// 1. As written in edges.py: some 35 launches forward and backward, and 200 bytes a pixel.
+// 2. One pass. A tile in shared memory would take the place of the cache, and save nothing: each number is read 5
+//    times.
 #include "../ops/common.cuh"
 #include "masked.cuh"
 
@@ -30,8 +31,8 @@ __device__ __forceinline__ real step_weight(const real* image, int i, int j, int
     return exp(-change / channels);
 }
 
-// `target`, `image` (N, channels, H, W) and `slopes` may be null. `weights` has a factor for steps to the side and one for
-// steps downwards, or is null for 1 and 1. A block has pixels of one picture.
+// `target`, `image` (N, channels, H, W) and `slopes` may be null. `weights` has a factor for steps to the side and one
+// for steps downwards, or is null for 1 and 1. A block has pixels of one picture.
 extern "C" __global__ __launch_bounds__(256) void edges_steps(
     const real* __restrict__ prediction, const real* __restrict__ target, const bool* __restrict__ valid,
     const real* __restrict__ image, const real* __restrict__ weights, real* __restrict__ sums,
@@ -44,8 +45,8 @@ extern "C" __global__ __launch_bounds__(256) void edges_steps(
         for (int way = 0; way < 4; ++way) {  // to the right, downwards, to the left, upwards
             const bool forward = way < 2, down = way % 2 == 1;
             const int other = i + (forward ? 1 : -1) * (down ? width : 1);
-            const bool inside = forward ? (down ? row < height - 1 : column < width - 1) : (down ? row > 0 : column > 0);
-            if (!inside || !valid[picture + other]) continue;
+            const int place = down ? row : column, last = (down ? height : width) - 1;
+            if (place == (forward ? last : 0) || !valid[picture + other]) continue;
             real step = height_at(prediction, target, picture + other) - here, weight = 1;
             if (image != nullptr) weight = step_weight(image + blockIdx.y * channels * area, i, other, channels, area);
             if (weights != nullptr) weight *= weights[down];

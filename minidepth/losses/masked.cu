@@ -1,9 +1,10 @@
-// The end of every fused loss: from the sums that the blocks of its kernel have left to a mean over the pixels that count.
+// The end of every fused loss: from the sums that the blocks of its kernel have left to a mean over the pixels that
+// count.
 //
 //     value = factor / max(n, 1) sum of all values        share = factor / max(n, 1)
 //
-// Threads: one block, whose threads add up every 256th of the pairs and then each other's sums. Bytes moved: 8 a block of
-// the kernel before, so next to nothing. It is a kernel of its own because nobody may add up what other blocks have
+// Threads: one block, whose threads add up every 256th of the pairs and then each other's sums. Bytes moved: 8 a block
+// of the kernel before, so next to nothing. It is a kernel of its own because nobody may add up what other blocks have
 // written before all of them are through, and the next launch is the one place where that is certain.
 //
 // The ladder

@@ -1,8 +1,8 @@
 // How the kernels of all losses leave their sums, for `masked_mean` in masked.cu to put together. To be included after
 // common.cuh.
 
-// Every thread of the block hands in what it found: the sum of the values of its pixels, and how many pixels those were.
-// Block b of the grid leaves both in sums[2 b] and sums[2 b + 1].
+// Every thread of the block hands in what it found: the sum of the values of its pixels, and how many pixels those
+// were. Block b of the grid leaves both in sums[2 b] and sums[2 b + 1].
 __device__ __forceinline__ void leave_sums(real value, real counted, real* sums) {
     int block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
     value = block_sum(value);

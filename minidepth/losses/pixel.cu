@@ -6,8 +6,8 @@
 // 8 backward, which is a plain product of the slope and a number.
 //
 // The ladder
-// 1. As written in pixel.py, an operation at a time: 12 launches forward and 10 backward, each of which reads and writes
-//    whole maps, some 100 bytes a pixel; and Python needs 10 us for a launch, which is longer than the GPU does.
+// 1. As written in pixel.py, an operation at a time: 10 launches forward and 7 backward for mse, most of which read and
+//    write whole maps, some 100 bytes a pixel; and Python needs 10 us for a launch, which is longer than the GPU does.
 // 2. Value and slope in one pass. An invalid pixel is never looked at: what stands there may be NaN.
 // 3. berhu must know the largest error first, a pass of its own. Its kernel leaves the largest of each block, and every
 //    block of the next one looks through these few numbers itself: cheaper than a launch for it.

@@ -11,10 +11,10 @@
 // again, from the cache. Some 60 operations a pixel, 100 for normals: still the memory's time.
 //
 // The ladder
-// 1. As written in gradient.py: 45 launches forward and backward and 250 bytes a pixel; 90 launches for normals.
-// 2. The Sobel filter as a kernel (ops/sobel.cu), the rest as written: half of the launches.
-// 3. All in one, which wins: nothing between the maps and the gradient is ever written to memory. It computes the slopes
-//    of the frame twice, 1.3 times as many as there are.
+// 1. As written in gradient.py, with ops/sobel.cu for the filter: 15 launches forward and 7 backward, and some 150
+//    bytes a pixel; 28 and 19 for normals.
+// 2. All in one, which wins: nothing between the maps and the gradient is ever written to memory. It computes the
+//    slopes of the frame twice, 1.3 times as many as there are.
 #include "../ops/common.cuh"
 #include "masked.cuh"
 
@@ -30,8 +30,8 @@ struct Slope {
     real x, y;
 };
 
-// gx and gy at the middle of the 3x3 that begins at (r, c) of a map in shared memory. Differences come first, as they lose
-// nothing to rounding.
+// gx and gy at the middle of the 3x3 that begins at (r, c) of a map in shared memory. Differences come first, as they
+// lose nothing to rounding.
 template <class Map> __device__ __forceinline__ Slope sobel(const Map& map, int r, int c) {
     real top_left = map[r][c], top = map[r][c + 1], top_right = map[r][c + 2];
     real left = map[r + 1][c], right = map[r + 1][c + 2];
@@ -40,8 +40,9 @@ template <class Map> __device__ __forceinline__ Slope sobel(const Map& map, int 
             (top_left - low_left) + 2 * (top - low) + (top_right - low_right)};
 }
 
-// What a pixel costs, how that grows with p, and whether it counts at all. For the gradient losses p is the slope of the
-// error, for the others that of the prediction, and t that of the target; `flat` is a length below which it points nowhere.
+// What a pixel costs, how that grows with p, and whether it counts at all. For the gradient losses p is the slope of
+// the error, for the others that of the prediction, and t that of the target; `flat` is a length below which it points
+// nowhere.
 __device__ __forceinline__ real penalty(int kind, Slope p, Slope t, real flat, Slope& slope, bool& counts) {
     if (kind == ABSOLUTE) {
         slope = {sign(p.x), sign(p.y)};
@@ -64,7 +65,8 @@ __device__ __forceinline__ real penalty(int kind, Slope p, Slope t, real flat, S
     return 1 - cosine;
 }
 
-// With `border` pixels outside the picture count, as zeros; else pixels that see them are left out. `slopes` may be null.
+// With `border` pixels outside the picture count, as zeros; else pixels that see them are left out. `slopes` may be
+// null.
 extern "C" __global__ __launch_bounds__(256) void slopes_penalty(
     const real* __restrict__ prediction, const real* __restrict__ target, const bool* __restrict__ valid,
     real* __restrict__ sums, real* __restrict__ slopes, int kind, bool border, real flat, int height, int width) {
@@ -108,7 +110,7 @@ extern "C" __global__ __launch_bounds__(256) void slopes_penalty(
     }
     __syncthreads();
     const int r = threadIdx.x / TILE, c = threadIdx.x % TILE, row = row0 + r, column = column0 + c;
-    if (slopes != nullptr && row < height && column < width)  // the adjoint of the filter is the filter turned: minus it
+    if (slopes != nullptr && row < height && column < width)  // the adjoint is the filter turned: minus it
         slopes[picture + row * width + column] = -sobel(by_x, r, c).x - sobel(by_y, r, c).y;
     leave_sums(total, counted, sums);
 }

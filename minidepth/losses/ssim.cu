@@ -1,9 +1,9 @@
 // SSIM, value and gradient; the formulas and the letters are in ssim.py.
 //
 // Threads: a block for TILE x TILE windows (or pixels, on the way back), a thread for each. The block copies what its
-// windows see, (TILE + 10)^2 pixels, to shared memory; each thread then filters along the rows and, after a barrier, down
-// the columns. Bytes moved for a pixel: 9 in and 12 out for the windows, 20 in and 4 out for the gradient, and the frames
-// of the tiles, 1.6 times as much again, from the cache. Some 140 multiply-adds a pixel each way.
+// windows see, (TILE + 10)^2 pixels, to shared memory; each thread then filters along the rows and, after a barrier,
+// down the columns. Bytes moved for a pixel: 9 in and 12 out for the windows, 20 in and 4 out for the gradient, and the
+// frames of the tiles, 1.6 times as much again, from the cache. Some 140 multiply-adds a pixel each way.
 //
 // The ladder
 // 1. The whole 11x11 window for each pixel, from global memory: 121 reads for each of 4 maps, 121 x 4 multiply-adds.
@@ -12,9 +12,9 @@
 // 4. The gradient in the same launch, without the three maps in between, would have to look at (TILE + 20)^2 pixels and
 //    filter 2.6 times as many windows for each tile of it: it saves 24 bytes a pixel and costs twice the arithmetic.
 //
-// A window of 7 has 4 weights of 0 at its end, so that all loops have MOST steps and are unrolled. As in ssim.py, d and s
-// are moved closer to 0 before they are squared; any number near their mean serves, so each block takes the mean of 256
-// pixels from all over the picture, and needs no launch before it.
+// A window of 7 has 4 weights of 0 at its end, so that all loops have MOST steps and are unrolled. As in ssim.py, d and
+// s are moved closer to 0 before they are squared; any number near their mean serves, so each block takes the mean of
+// 256 pixels from all over the picture, and needs no launch before it.
 #include "../ops/common.cuh"
 #include "masked.cuh"
 
@@ -31,7 +31,8 @@ __device__ __forceinline__ void load(const real* x, const real* y, const bool* v
 }
 
 // Means of d and s over 256 pixels spread over a picture of `area`; the same in each block.
-__device__ __forceinline__ void centre(const real* x, const real* y, const bool* valid, int area, real& of_d, real& of_s) {
+__device__ __forceinline__ void centre(const real* x, const real* y, const bool* valid, int area, real& of_d,
+                                       real& of_s) {
     int step = area < 256 ? 1 : area / 256, i = threadIdx.x * step;
     real d = 0, s = 0, known = 0;
     if (i < area) {
@@ -55,8 +56,8 @@ __device__ __forceinline__ void make_taps(real* taps, int size, real sigma) {
     taps[threadIdx.x] = own / total;
 }
 
-// Each window that is complete: 1 - S into the sums; and `slopes` (3, N, rows, columns): how 1 - S grows with the means of
-// d and s together, with that of d^2, and with that of s^2. `slopes` may be null.
+// Each window that is complete: 1 - S into the sums; and `slopes` (3, N, rows, columns): how 1 - S grows with the means
+// of d and s together, with that of d^2, and with that of s^2. `slopes` may be null.
 extern "C" __global__ __launch_bounds__(256) void ssim_windows(
     const real* __restrict__ x, const real* __restrict__ y, const bool* __restrict__ valid, real* __restrict__ sums,
     real* __restrict__ slopes, int height, int width, int size, real sigma, real c1, real c2) {

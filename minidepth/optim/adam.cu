@@ -1,16 +1,16 @@
 // Adam and AdamW: the step of all parameters in one launch; the formulas are in adam.py.
 //
 // Threads: a block for each chunk of a parameter, see multi_tensor.py, and its threads side by side, so that every
-// transaction is full. Bytes moved: 28 a weight (read w, g, m and v; write w, m and v), 36 with amsgrad. Some 15 operations
-// a weight: the time is bytes / bandwidth.
+// transaction is full. Bytes moved: 28 a weight (read w, g, m and v; write w, m and v), 36 with amsgrad. Some 15
+// operations a weight: the time is bytes / bandwidth.
 //
 // The ladder
-// 1. As written in adam.py, an operation at a time: 14 launches for each parameter, 1400 for a network of a hundred, and
-//    some 130 bytes a weight. Python needs 15 ms to launch them, whatever the GPU.
+// 1. As written in adam.py, an operation at a time: 14 launches for each parameter, 1400 for a network of a hundred,
+//    and some 130 bytes a weight. Python needs 15 ms to launch them, whatever the GPU.
 // 2. One kernel for each parameter: 28 bytes, a hundred launches. Most parameters are biases and scales, a few hundred
 //    numbers, for which a GPU is awake longer than it works.
-// 3. One kernel for all, which wins. What differs between parameters comes from the two tables; what depends on the number
-//    of the step alone was computed once, on the CPU and in double.
+// 3. One kernel for all, which wins. What differs between parameters comes from the two tables; what depends on the
+//    number of the step alone was computed once, on the CPU and in double.
 #include "../ops/common.cuh"
 
 // Rows of addresses: w, g, m, v, and the largest v with amsgrad.

@@ -1,20 +1,20 @@
 // Gradient clipping: the norm of all gradients together, and all of them shorter where it is too long; see clip.py.
 //
-// Threads: clip_squares and clip_shorten have a block for each chunk of a gradient, see multi_tensor.py; clip_norm is one
-// block. Bytes moved: 4 a number for the squares, and 8 more where the gradients are shortened: nothing to speak of beside
-// the step of Adam.
+// Threads: clip_squares and clip_shorten have a block for each chunk of a gradient, see multi_tensor.py; clip_norm is
+// one block. Bytes moved: 4 a number for the squares, and 8 more where the gradients are shortened: nothing to speak of
+// beside the step of Adam.
 //
 // The ladder
 // 1. A sum for each gradient, brought to the CPU to decide there: a hundred launches, and the CPU waits for the whole
 //    backward pass before it can launch anything more.
 // 2. Three launches, which wins. The factor stays on the GPU, and every block of the third looks at it by itself: where
-//    the gradients are short enough there is no traffic. Sums are taken in the order of the chunks, as in clip.py, so the
-//    same gradients give the same bits.
+//    the gradients are short enough there is no traffic. Sums are taken in the order of the chunks, as in clip.py, so
+//    the same gradients give the same bits.
 #include "../ops/common.cuh"
 
 // The sum of the squares of each chunk.
-extern "C" __global__ __launch_bounds__(256) void clip_squares(const long long* addresses, const int* chunks, int arrays,
-                                                               real* sums) {
+extern "C" __global__ __launch_bounds__(256) void clip_squares(
+    const long long* addresses, const int* chunks, int arrays, real* sums) {
     const int* chunk = chunks + 3 * blockIdx.x;
     const real* g = reinterpret_cast<const real*>(addresses[chunk[0]]);
     real sum = 0;
@@ -37,8 +37,8 @@ extern "C" __global__ __launch_bounds__(256) void clip_norm(const real* sums, re
     }
 }
 
-extern "C" __global__ __launch_bounds__(256) void clip_shorten(const long long* addresses, const int* chunks, int arrays,
-                                                               const real* norm) {
+extern "C" __global__ __launch_bounds__(256) void clip_shorten(
+    const long long* addresses, const int* chunks, int arrays, const real* norm) {
     real factor = norm[1];
     if (factor >= 1) return;
     const int* chunk = chunks + 3 * blockIdx.x;

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array, cuda, kernel
+from minidepth.backend import Array, cuda, kernel, xp
 from minidepth.errors import CheckpointError
 from minidepth.nn import Parameter
 from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS
@@ -91,7 +91,7 @@ class Optimizer:
                 f"{type(self).__name__}.load_state_dict: missing, unexpected or of another shape: {', '.join(wrong)}"
             )
         for name, array in own.items():
-            array[...] = state[name]
+            array[...] = xp(array).asarray(state[name])
         self.lr = float(state["lr"])
 
 

@@ -1,13 +1,13 @@
 // RMSprop: the step of all parameters in one launch; the formulas are in rmsprop.py.
 //
-// Threads: as in adam.cu. Bytes moved: 20 a weight (read w, g and v, write w and v), 28 with momentum. The ladder is that
-// of adam.cu: from 8 launches for each parameter to one for all.
+// Threads: as in adam.cu. Bytes moved: 20 a weight (read w, g and v, write w and v), 28 with momentum. The ladder is
+// that of adam.cu: from 8 launches for each parameter to one for all.
 #include "../ops/common.cuh"
 
 // Rows of addresses: w, g, v, and b where there is momentum.
-extern "C" __global__ __launch_bounds__(256) void rmsprop_step(const long long* addresses, const int* chunks, int arrays,
-                                                               real lr, real decay, real alpha, real new_share,
-                                                               real eps, real momentum, bool keras) {
+extern "C" __global__ __launch_bounds__(256) void rmsprop_step(
+    const long long* addresses, const int* chunks, int arrays, real lr, real decay, real alpha, real new_share,
+    real eps, real momentum, bool keras) {
     const int* chunk = chunks + 3 * blockIdx.x;
     const long long* address = addresses + chunk[0];
     real* w = reinterpret_cast<real*>(address[0]);

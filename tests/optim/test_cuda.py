@@ -74,6 +74,16 @@ def test_one_launch_for_all_and_another_for_those_that_came_later() -> None:
 
 
 @pytest.mark.parametrize("gpu", GPUS)
+def test_a_state_saved_on_the_cpu_goes_on_on_a_gpu(gpu) -> None:
+    expected, before = four_steps("adam", 0.0, np.float32, np.asarray)
+    weights, _ = weights_and_gradients(np.float32, lambda array: to_gpu(gpu, array))
+    optimizer = optim.build("adam", weights, lr=1.0)
+    optimizer.load_state_dict(before.state_dict())
+    assert optimizer.lr == before.lr and optimizer.steps.tolist() == before.steps.tolist()
+    assert_close([array for sums in optimizer.state.values() for array in sums], expected[len(SHAPES) :], 0)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
 @pytest.mark.parametrize("max_norm", [0.5, 1e6])
 def test_clipping(max_norm, gpu) -> None:
     for dtype in (np.float64, np.float32):

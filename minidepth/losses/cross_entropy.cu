@@ -29,6 +29,7 @@ extern "C" __global__ __launch_bounds__(256) void cross_entropy_forward(
                 real logit = logits[k];
                 if (largest < logit) largest = logit;
             }
+#pragma unroll 1  // in double, several exp at once need more registers than there are
             for (int k = first; k < end; k += area) sum += exp(logits[k] - largest);
             const bool known = label >= 0 && label < classes;
             value = known ? weight * (log(sum) + (largest - logits[first + label * area])) : sqrt(real(-1));

@@ -1,10 +1,11 @@
-// Convolution, straight from the formulas in conv2d.py: the kernels to read first, and the first rung of the ladder. What
-// runs in a network is picked in gpu/paths.py; the ladder is told in gpu/implicit_gemm.cu. The gradient of the bias, at
-// the end, is the one that all ways share.
+// Convolution, straight from the formulas in conv2d.py: the kernels to read first, and the first rung of the ladder.
+// What runs in a network is picked in gpu/paths.py; the ladder is told in gpu/implicit_gemm.cu. The gradient of the
+// bias, at the end, is the one that all ways share.
 //
-// Threads: one for each number of the result, along a row of the picture (of the weight for its gradient). Neighbours read
-// neighbouring pixels and all the same weight. Multiply-adds for a byte read: 1/8, as both factors of every product come
-// from memory, though mostly from the caches, which is why this reaches a few percent of the arithmetic of the card.
+// Threads: one for each number of the result, along a row of the picture (of the weight for its gradient). Neighbours
+// read neighbouring pixels and all the same weight. Multiply-adds for a byte read: 1/8, as both factors of every
+// product come from memory, though mostly from the caches, which is why this reaches a few percent of the arithmetic of
+// the card.
 #include "common.cuh"
 
 extern "C" __global__ void conv2d_forward(const real* x, const real* weight, const real* bias, real* y, int n,
@@ -77,8 +78,8 @@ extern "C" __global__ void conv2d_grad_weight(const real* grad, const real* x, r
     grad_weight[index] = sum;
 }
 
-// One block for each part of the pixels of one picture and channel; what is left, `parts` * n numbers for each channel, is
-// summed in a fixed order by who has launched this. Read once, 4 bytes a number, and nothing else.
+// One block for each part of the pixels of one picture and channel; what is left, `parts` * n numbers for each channel,
+// is summed in a fixed order by who has launched this. Read once, 4 bytes a number, and nothing else.
 extern "C" __global__ void conv2d_grad_bias(const real* grad, real* sums, int outputs, int pixels, int parts) {
     int plane = blockIdx.x / parts, part = blockIdx.x % parts, each = (pixels + parts - 1) / parts;
     int picture = plane / outputs, o = plane % outputs;

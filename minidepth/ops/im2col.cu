@@ -1,11 +1,11 @@
-// im2col and col2im; the formula is in im2col.py. With a matrix product between them they make a convolution: the second
-// rung of the ladder in gpu/implicit_gemm.cu.
+// im2col and col2im; the formula is in im2col.py. With a matrix product between them they make a convolution: the
+// second rung of the ladder in gpu/implicit_gemm.cu.
 //
 // Threads: im2col has one for each number of the patches, whose neighbours write side by side and, for stride 1, read
-// side by side. col2im has one for each number of the picture: it gathers all its copies in a fixed order, where a thread
-// for each copy would have to add with atomics. Bytes moved, for I*J taps and stride 1: im2col 4 (read, mostly from the
-// cache) and 4 I*J (write) for each number of x; col2im the same the other way. That is why this is a rung and not the
-// top: a 3x3 convolution writes and reads nine copies of its input, and does nothing else meanwhile.
+// side by side. col2im has one for each number of the picture: it gathers all its copies in a fixed order, where a
+// thread for each copy would have to add with atomics. Bytes moved, for I*J taps and stride 1: im2col 4 (read, mostly
+// from the cache) and 4 I*J (write) for each number of x; col2im the same the other way. That is why this is a rung and
+// not the top: a 3x3 convolution writes and reads nine copies of its input, and does nothing else meanwhile.
 #include "common.cuh"
 
 extern "C" __global__ void im2col_forward(const real* x, real* patches, int n, int channels, int height, int width,

@@ -1,15 +1,15 @@
 // The tensor cores' product of small matrices, one for each warp: the only place where they are spoken to.
 //
-// Their factors are TF32: float with 10 bits of mantissa in place of 23. Their sums are float. Each lane of the warp holds
-// a few numbers of every matrix. With g = lane / 4 and t = lane % 4:
+// Their factors are TF32: float with 10 bits of mantissa in place of 23. Their sums are float. Each lane of the warp
+// holds a few numbers of every matrix. With g = lane / 4 and t = lane % 4:
 //
 //     a (16, 8)       a[0], a[1], a[2], a[3] are at (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4)
 //     b (8, 8)        b[0], b[1] are at (t, g), (t + 4, g)
 //     sum (16, 8)     sum[0], ..., sum[3] are at (g, 2 t), (g, 2 t + 1), (g + 8, 2 t), (g + 8, 2 t + 1)
 //
-// Where there are no such tensor cores, on cards before Ampere and under the emulator, the lanes hand the factors to each
-// other and multiply themselves. This is slow, and says exactly what the instruction computes, but for the order and the
-// rounding of its sums.
+// Where there are no such tensor cores, on cards before Ampere and under the emulator, the lanes hand the factors to
+// each other and multiply themselves. This is slow, and says exactly what the instruction computes, but for the order
+// and the rounding of its sums.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 #define MINIDEPTH_TENSOR_CORES
 #endif

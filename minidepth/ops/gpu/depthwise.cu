@@ -1,13 +1,13 @@
 // Convolution of every channel by itself (groups = channels), the formulas of conv2d.py with a sum over taps alone.
 //
-// With I*J multiply-adds for each number there is nothing for a matrix product to gain, and tiles of implicit_gemm.cu would
-// hold one channel of 64: it is memory that this waits for. Bytes moved: 8 a number forward (read x, write y), 8 backward
-// to x, 8 to the weight.
+// With I*J multiply-adds for each number there is nothing for a matrix product to gain, and tiles of implicit_gemm.cu
+// would hold one channel of 64: it is memory that this waits for. Bytes moved: 8 a number forward (read x, write y), 8
+// backward to x, 8 to the weight.
 //
-// Threads: forward, one for STRIP outputs, one below the other. Its neighbours make the columns beside it, so that reads
-// and writes of a warp lie side by side, and what the taps read again is in the cache. To x, one for each number. To the
-// weight, a block for a part of the pixels of one channel, and up to TAPS taps, which all read the same number of grad;
-// whoever has launched this adds up the parts in their order.
+// Threads: forward, one for STRIP outputs, one below the other. Its neighbours make the columns beside it, so that
+// reads and writes of a warp lie side by side, and what the taps read again is in the cache. To x, one for each number.
+// To the weight, a block for a part of the pixels of one channel, and up to TAPS taps, which all read the same number
+// of grad; whoever has launched this adds up the parts in their order.
 //
 // The ladder: a thread for each output (conv2d.cu) spends more on finding its place, in divisions, than on its 9 taps.
 // Strips find it once for four, and read each number of the weight once for four.
@@ -48,8 +48,8 @@ extern "C" __global__ void depthwise_forward(const real* x, const real* weight, 
     }
 }
 
-// The number of an output that reads pixel `at` through a tap `offset` further on, or -1. A division by a STRIDE that the
-// compiler knows costs next to nothing; STRIDE 0 is any other.
+// The number of an output that reads pixel `at` through a tap `offset` further on, or -1. A division by a STRIDE that
+// the compiler knows costs next to nothing; STRIDE 0 is any other.
 template <int STRIDE> __device__ __forceinline__ int reader(int at, int offset, int outputs, int stride) {
     const int step = STRIDE ? STRIDE : stride, ahead = at - offset;
     return ahead >= 0 && ahead % step == 0 && ahead / step < outputs ? ahead / step : -1;
@@ -103,8 +103,7 @@ depthwise_grad_weight(const real* grad, const real* x, real* parts, int n, int c
     real sum[TAPS] = {};
 #pragma unroll
     for (int t = 0; t < TAPS; ++t) {
-        const int outside = 1 << 30;  // for taps that the kernel does not have: below any picture
-        down[t] = first + t < taps ? (first + t) / kernel_w * dilation_h : outside;
+        down[t] = (first + t) / kernel_w * dilation_h;  // beyond the last tap too: those sums are not kept
         across[t] = (first + t) % kernel_w * dilation_w;
     }
     const int end = min(pixels, (static_cast<int>(blockIdx.z) + 1) * each);

@@ -56,4 +56,4 @@ def grad_weight(
     grid = Grid((groups, chunks, len(parts)), (constant("depthwise", "THREADS"), 1, 1))
     sizes = numbers(x.shape, weight_shape, stride, padding, dilation, groups)
     launch("depthwise_grad_weight", grid, grad, x, parts, *sizes, each)
-    return parts.sum(axis=0)
+    return parts[0] if len(parts) == 1 else parts.sum(axis=0)

@@ -1,10 +1,10 @@
-// A product of a matrix of weights with patches that are gathered from a picture on the fly: which numbers it reads, and
-// where its results go. For the files that compute it, implicit_gemm.cu and implicit_gemm_tf32.cu.
+// A product of a matrix of weights with patches that are gathered from a picture on the fly: which numbers it reads,
+// and where its results go. For the files that compute it, implicit_gemm.cu and implicit_gemm_tf32.cu.
 //
-// A convolution and its adjoint differ in little more than the Axis. In the adjoint, with stride s, the pixels u = part,
-// part + s, ... are met by the same taps of the kernel, every so many-th, and read neighbouring outputs. So dL/dx of a
-// convolution of any stride is s plain convolutions of stride 1 along an axis, one for each part, and no thread multiplies
-// by zeros that stand between pixels.
+// A convolution and its adjoint differ in little more than the Axis. In the adjoint, with stride s, the pixels u =
+// part, part + s, ... are met by the same taps of the kernel, every so many-th, and read neighbouring outputs. So dL/dx
+// of a convolution of any stride is s plain convolutions of stride 1 along an axis, one for each part, and no thread
+// multiplies by zeros that stand between pixels.
 
 struct Axis {
     int count, first, step;         // result q of `count` is pixel first + q step of what is written
@@ -40,7 +40,8 @@ struct Convolution {
     int stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups;
 };
 
-// A product that reads `channels` and writes `outputs` in each group. The weight lies as (groups, taps, channels, outputs).
+// A product that reads `channels` and writes `outputs` in each group. The weight lies as (groups, taps, channels,
+// outputs).
 struct Product {
     Axis down, across;
     int n, channels, outputs, groups, kernel_h, kernel_w, height, width;  // height and width of what is written
@@ -56,8 +57,9 @@ __device__ __forceinline__ Product forward_product(const Convolution& of) {
 
 // Part number `part` of stride_h * stride_w.
 __device__ __forceinline__ Product adjoint_product(const Convolution& of, int part) {
-    return {adjoint_axis(part / of.stride_w, of.height, of.rows, of.kernel_h, of.stride_h, of.padding_h, of.dilation_h),
-            adjoint_axis(part % of.stride_w, of.width, of.columns, of.kernel_w, of.stride_w, of.padding_w, of.dilation_w),
+    const int down = part / of.stride_w, across = part % of.stride_w;
+    return {adjoint_axis(down, of.height, of.rows, of.kernel_h, of.stride_h, of.padding_h, of.dilation_h),
+            adjoint_axis(across, of.width, of.columns, of.kernel_w, of.stride_w, of.padding_w, of.dilation_w),
             of.n, of.outputs / of.groups, of.channels / of.groups, of.groups, of.kernel_h, of.kernel_w, of.height,
             of.width};
 }

@@ -79,7 +79,7 @@ def grad_weight(
     sizes = numbers(x.shape, weight_shape, stride, padding, dilation, groups)
     grid = Grid((*tiles, len(parts)), (constant(stem, "THREADS"), 1, 1))
     launch(stem + ("_narrow" if narrow else ""), grid, grad, x, parts, *sizes, each)
-    return parts.sum(axis=0)
+    return parts[0] if len(parts) == 1 else parts.sum(axis=0)
 
 
 def _launch(

@@ -1,11 +1,13 @@
-// The product of implicit_gemm.cu on the tensor cores: factors are rounded to TF32 (10 bits of mantissa, about 3 decimals),
-// sums are float. This is what PyTorch's convolutions do on a GPU unless told otherwise. Here it is off unless told.
+// The product of implicit_gemm.cu on the tensor cores: factors are rounded to TF32 (10 bits of mantissa, about 3
+// decimals), sums are float. This is what PyTorch's convolutions do on a GPU unless told otherwise. Here it is off
+// unless told.
 //
-// Threads: a block of 256 makes a tile of 256 pixels and 64 (or 16) channels, and fetches it as implicit_gemm.cu does, but
-// 16 channels at a time. Each of its 8 warps makes all channels of 32 pixels, by products of 16 channels, 8 terms and 8
-// pixels. The rows of the tiles in shared memory are 8 numbers longer than needed, so that the 32 lanes, which read 4 rows
-// of 8 neighbours at once, hit 32 different banks. Multiply-adds for a byte that a warp reads from shared memory: 5.3 (64 by
-// 32 for 64 + 32 numbers), which keeps shared memory and tensor cores about equally busy; 32 by 32 had 4.
+// Threads: a block of 256 makes a tile of 256 pixels and 64 (or 16) channels, and fetches it as implicit_gemm.cu does,
+// but 16 channels at a time. Each of its 8 warps makes all channels of 32 pixels, by products of 16 channels, 8 terms
+// and 8 pixels. The rows of the tiles in shared memory are 8 numbers longer than needed, so that the 32 lanes, which
+// read 4 rows of 8 neighbours at once, hit 32 different banks. Multiply-adds for a byte that a warp reads from shared
+// memory: 5.3 (64 by 32 for 64 + 32 numbers), which keeps shared memory and tensor cores about equally busy; 32 by 32
+// had 4.
 //
 // The ladder is told in implicit_gemm.cu; this is its top where 10 bits are enough.
 #include "../common.cuh"
@@ -88,10 +90,10 @@ __device__ void tile_of_product(const real* x, const real* weight, const real* b
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-implicit_gemm_tf32_forward(const real* x, const real* weight, const real* bias, real* y, int n, int channels, int height,
-                      int width, int outputs, int kernel_h, int kernel_w, int rows, int columns, int stride_h,
-                      int stride_w, int padding_h, int padding_w, int dilation_h, int dilation_w, int groups,
-                      real lowest, real highest) {
+implicit_gemm_tf32_forward(const real* x, const real* weight, const real* bias, real* y, int n, int channels,
+                           int height, int width, int outputs, int kernel_h, int kernel_w, int rows, int columns,
+                           int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h, int dilation_w,
+                           int groups, real lowest, real highest) {
     const Convolution of = {n, channels, height, width, outputs, kernel_h, kernel_w, rows, columns,
                             stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups};
     tile_of_product<4>(x, weight, bias, y, forward_product(of), lowest, highest);
@@ -99,9 +101,9 @@ implicit_gemm_tf32_forward(const real* x, const real* weight, const real* bias, 
 
 extern "C" __global__ void __launch_bounds__(256, 2)
 implicit_gemm_tf32_forward_narrow(const real* x, const real* weight, const real* bias, real* y, int n, int channels,
-                             int height, int width, int outputs, int kernel_h, int kernel_w, int rows, int columns,
-                             int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h, int dilation_w,
-                             int groups, real lowest, real highest) {
+                                  int height, int width, int outputs, int kernel_h, int kernel_w, int rows,
+                                  int columns, int stride_h, int stride_w, int padding_h, int padding_w,
+                                  int dilation_h, int dilation_w, int groups, real lowest, real highest) {
     const Convolution of = {n, channels, height, width, outputs, kernel_h, kernel_w, rows, columns,
                             stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups};
     tile_of_product<1>(x, weight, bias, y, forward_product(of), lowest, highest);
@@ -109,19 +111,19 @@ implicit_gemm_tf32_forward_narrow(const real* x, const real* weight, const real*
 
 extern "C" __global__ void __launch_bounds__(256, 2)
 implicit_gemm_tf32_grad_x(const real* grad, const real* weight, const real* bias, real* grad_x, int n, int channels,
-                     int height, int width, int outputs, int kernel_h, int kernel_w, int rows, int columns,
-                     int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h, int dilation_w,
-                     int groups, real lowest, real highest) {
+                          int height, int width, int outputs, int kernel_h, int kernel_w, int rows, int columns,
+                          int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h, int dilation_w,
+                          int groups, real lowest, real highest) {
     const Convolution of = {n, channels, height, width, outputs, kernel_h, kernel_w, rows, columns,
                             stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups};
     tile_of_product<4>(grad, weight, bias, grad_x, adjoint_product(of, blockIdx.z), lowest, highest);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-implicit_gemm_tf32_grad_x_narrow(const real* grad, const real* weight, const real* bias, real* grad_x, int n, int channels,
-                            int height, int width, int outputs, int kernel_h, int kernel_w, int rows, int columns,
-                            int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h, int dilation_w,
-                            int groups, real lowest, real highest) {
+implicit_gemm_tf32_grad_x_narrow(const real* grad, const real* weight, const real* bias, real* grad_x, int n,
+                                 int channels, int height, int width, int outputs, int kernel_h, int kernel_w,
+                                 int rows, int columns, int stride_h, int stride_w, int padding_h, int padding_w,
+                                 int dilation_h, int dilation_w, int groups, real lowest, real highest) {
     const Convolution of = {n, channels, height, width, outputs, kernel_h, kernel_w, rows, columns,
                             stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups};
     tile_of_product<1>(grad, weight, bias, grad_x, adjoint_product(of, blockIdx.z), lowest, highest);

@@ -2,15 +2,17 @@
 //
 //     dL/dweight (outputs, channels * taps) = grad (outputs, pixels) times patches (channels * taps, pixels) transposed
 //
-// The sum runs over the pixels of all pictures, which are many, where the result is small: few tiles for so many blocks.
-// So the pixels are cut into `splits` parts, each block sums over one of them, and whoever has launched this adds up the
-// parts in their order. Atomics would need no memory for the parts, but would add in another order each time.
+// The sum runs over the pixels of all pictures, which are many, where the result is small: few tiles for so many
+// blocks. So the pixels are cut into `splits` parts, each block sums over one of them, and whoever has launched this
+// adds up the parts in their order. Atomics would need no memory for the parts, but would add in another order each
+// time.
 //
-// Threads: a block of 256 makes a tile of 64 by 128 numbers (16 by 256 for few channels) of one part. It takes 16 pixels at
-// a time, neighbours in both factors, so a half warp reads 64 bytes in one piece; each thread makes 8 by 4 (4 by 4) numbers
-// from 8 + 4 of shared memory for 32 multiply-adds. The next pixels are on their way into registers meanwhile. The tiles in
-// shared memory have one or two columns too many, so that the threads that write one below the other hit different banks.
-// Multiply-adds for a byte read: 10.7 (64 * 128 for 64 + 128 numbers). For the ladder, see implicit_gemm.cu.
+// Threads: a block of 256 makes a tile of 64 by 128 numbers (16 by 256 for few channels) of one part. It takes 16
+// pixels at a time, neighbours in both factors, so a half warp reads 64 bytes in one piece; each thread makes 8 by 4 (4
+// by 4) numbers from 8 + 4 of shared memory for 32 multiply-adds. The next pixels are on their way into registers
+// meanwhile. The tiles in shared memory have one or two columns too many, so that the threads that write one below the
+// other hit different banks. Multiply-adds for a byte read: 10.7 (64 * 128 for 64 + 128 numbers). For the ladder, see
+// implicit_gemm.cu.
 #include "../common.cuh"
 
 constexpr int THREADS = 256;
@@ -27,8 +29,8 @@ constexpr int STEP = 16;  // pixels that are fetched at a time
 template <int ROWS, int COLUMNS, int ACROSS>
 __device__ void tile_of_weight(const real* grad, const real* x, real* parts, const Convolution& of, int each) {
     constexpr int HEIGHT = ROWS * (THREADS / ACROSS), WIDTH = COLUMNS * ACROSS;
-    static_assert(HEIGHT == TILE_ROWS && WIDTH == TILE_COLUMNS || HEIGHT == NARROW_TILE_ROWS && WIDTH == NARROW_TILE_COLUMNS,
-                  "Python counts the tiles by these");
+    static_assert(HEIGHT == TILE_ROWS || HEIGHT == NARROW_TILE_ROWS, "Python counts the tiles by these");
+    static_assert(WIDTH == TILE_COLUMNS || WIDTH == NARROW_TILE_COLUMNS, "and by these");
     __shared__ real grads[STEP][HEIGHT + 2];
     __shared__ real patches[STEP][WIDTH + 2];
     __shared__ int4 taps[WIDTH];

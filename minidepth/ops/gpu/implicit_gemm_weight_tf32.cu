@@ -1,9 +1,9 @@
 // The product of implicit_gemm_weight.cu on the tensor cores, with factors rounded to TF32, see implicit_gemm_tf32.cu.
 //
-// Threads: a block of 256 makes a tile of 64 by 128 numbers (16 by 256 for few channels) for one part of the pixels. Each
-// of its 8 warps makes 32 by 32 (16 by 32) of it. Both tiles in shared memory have the 16 pixels of a step side by side, as
-// they were fetched, and 4 numbers of room after them, so that the lanes, which read 8 rows of 4 neighbours at once, hit
-// different banks. Multiply-adds for a byte read from memory: 10.7.
+// Threads: a block of 256 makes a tile of 64 by 128 numbers (16 by 256 for few channels) for one part of the pixels.
+// Each of its 8 warps makes 32 by 32 (16 by 32) of it. Both tiles in shared memory have the 16 pixels of a step side by
+// side, as they were fetched, and 4 numbers of room after them, so that the lanes, which read 8 rows of 4 neighbours at
+// once, hit different banks. Multiply-adds for a byte read from memory: 10.7.
 #include "../common.cuh"
 #include "../mma_tf32.cuh"
 
@@ -23,8 +23,8 @@ constexpr int COLUMN_TILES = 4;  // of 8 columns, for each warp
 template <int ROWS, int DOWN>
 __device__ void tile_of_weight(const real* grad, const real* x, real* parts, const Convolution& of, int each) {
     constexpr int ACROSS = THREADS / WARP / DOWN, HEIGHT = DOWN * ROWS * 16, WIDTH = ACROSS * COLUMN_TILES * 8;
-    static_assert(HEIGHT == TILE_ROWS && WIDTH == TILE_COLUMNS || HEIGHT == NARROW_TILE_ROWS && WIDTH == NARROW_TILE_COLUMNS,
-                  "Python counts the tiles by these");
+    static_assert(HEIGHT == TILE_ROWS || HEIGHT == NARROW_TILE_ROWS, "Python counts the tiles by these");
+    static_assert(WIDTH == TILE_COLUMNS || WIDTH == NARROW_TILE_COLUMNS, "and by these");
     __shared__ float grads[HEIGHT][STEP + PADDING];
     __shared__ float patches[WIDTH][STEP + PADDING];
     __shared__ int4 taps[WIDTH];
@@ -75,7 +75,7 @@ __device__ void tile_of_weight(const real* grad, const real* x, real* parts, con
         }
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
 implicit_gemm_weight_tf32(const real* grad, const real* x, real* parts, int n, int channels, int height, int width,
                           int outputs, int kernel_h, int kernel_w, int rows, int columns, int stride_h, int stride_w,
                           int padding_h, int padding_w, int dilation_h, int dilation_w, int groups, int each) {
@@ -84,7 +84,7 @@ implicit_gemm_weight_tf32(const real* grad, const real* x, real* parts, int n, i
     tile_of_weight<2, 2>(grad, x, parts, of, each);
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
 implicit_gemm_weight_tf32_narrow(const real* grad, const real* x, real* parts, int n, int channels, int height,
                                  int width, int outputs, int kernel_h, int kernel_w, int rows, int columns,
                                  int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h,

@@ -3,7 +3,8 @@
 constexpr int PIXELS = THREADS;  // of a tile: each thread fetches for one of them
 
 // A thread's share in fetching a tile of PIXELS by TILE results: it walks over the taps and, DEPTH at a time, over the
-// channels. Each such slice is fetched into registers, so that this can be under way while the slice before is multiplied.
+// channels. Each such slice is fetched into registers, so that this can be under way while the slice before is
+// multiplied.
 template <int DEPTH, int TILE> struct Fetcher {
     static constexpr int WEIGHTS = (DEPTH * TILE + THREADS - 1) / THREADS;
     Product product;

@@ -6,7 +6,7 @@ template <int HEIGHT, int WIDTH> struct WeightFetcher {
     Convolution of;
     int channels, outputs, size;          // of one group; numbers of the weight for one output
     int group, first_row, first_column;   // of the tile
-    int left, image, r, c;                // pixels left to this thread in its part, and where the next one is
+    int left, image, r, c;                // pixels left from this thread's next one on, and where that one is
     real grads[GRADS], patches[PATCHES];
 
     __device__ WeightFetcher(const Convolution& of, int each) : of(of) {
@@ -17,7 +17,7 @@ template <int HEIGHT, int WIDTH> struct WeightFetcher {
         group = blockIdx.y / tiles;
         first_row = blockIdx.y % tiles * HEIGHT;
         first_column = blockIdx.x * WIDTH;
-        left = min(all - first, each - lane());
+        left = all - first;
         c = first % of.columns;
         r = first / of.columns % of.rows;
         image = first / (of.columns * of.rows);

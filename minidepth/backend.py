@@ -128,4 +128,7 @@ def resolve_device(device: str) -> str:
         raise InputError(f"device cuda: CuPy finds no working driver ({error}); use --device cpu") from None
     if count == 0:
         raise InputError("device cuda: the driver reports no GPU; use --device cpu")
-    raise InputError("device cuda: this release has no CUDA kernels yet, they are planned; use --device cpu")
+    raise InputError(
+        "device cuda: operations on CuPy's arrays run on the GPU, but the commands of this release do not yet; "
+        "use --device cpu"
+    )

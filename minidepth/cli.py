@@ -1,5 +1,5 @@
 """The command line: ``minidepth train``, ``lr-find``, ``evaluate``, ``predict``, ``data info|verify|make``,
-``models``, ``summary``, ``gradcheck``, ``bench``.
+``models``, ``presets``, ``summary``, ``gradcheck``, ``bench``, ``compare``, ``doctor``.
 
 A mistake of the user is one line on standard error and exit status 2; Ctrl-C is status 130.
 """
@@ -195,6 +195,13 @@ def run_bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_doctor(arguments: argparse.Namespace) -> int:
+    from minidepth.doctor import report
+
+    print(report(os.environ.get("MINIDEPTH_DATA")))
+    return 0
+
+
 COMMANDS = {
     "train": run_train,
     "lr-find": run_lr_find,
@@ -207,4 +214,5 @@ COMMANDS = {
     "presets": run_presets,
     "gradcheck": run_gradcheck,
     "bench": run_bench,
+    "doctor": run_doctor,
 }

@@ -31,6 +31,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     add_command(commands, "presets", "list the published systems that train takes as presets", "minidepth presets")
     add_gradcheck(commands)
     add_bench(commands)
+    add_command(commands, "doctor", "what this machine has, and what of it minidepth will use", "minidepth doctor")
     return main
 
 

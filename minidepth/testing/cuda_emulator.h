@@ -1,8 +1,10 @@
 // CUDA on one core of a CPU: what a .cu file needs so that g++ can compile it and run its kernels.
 //
 // Every CUDA thread is a fibre, a stack of its own that gives the core back at a barrier. A block runs warp by warp: the
-// lanes of a warp in turn, each until it ends or waits; where all of a warp wait for one another the warp goes on, where
-// all of the block do the block goes on, and where neither can, the kernel would hang on a GPU, and that is a fault.
+// lanes of a warp in turn, each until it ends or waits. Lanes go on once all that their mask names wait for one another,
+// a block once all of its threads wait; threads that have returned are waited for by nobody. A fault is what on a GPU
+// would hang or give any number: lanes that wait for what never comes, a barrier that some threads pass and others do
+// not, a shuffle from a lane that takes no part.
 // Blocks run one after the other, so what one block wrote is seen by the next: on a GPU nothing promises that.
 //
 // With CHECKED, pointers and shared arrays are classes that look at every access, see cuda_checks.h.
@@ -89,13 +91,17 @@ struct Fibre {
     uint3 thread;
     State state = DONE;
     bool started = false;
-    unsigned shuffles = 0;
+    // What it waits for. AT_BLOCK: where in the source; AT_WARP: which lanes, and in a shuffle what it gives and from whom
+    // it takes.
+    const char* what = "";
+    const char* file = "";
+    int line = 0;
+    unsigned mask = 0;
+    int source = -1;
+    alignas(16) char given[16], taken[16];
 };
 
-struct Warp {
-    alignas(16) char slots[2][LANES][16];  // what lanes hand to each other; two, so that a fast lane disturbs nobody
-    unsigned epoch = 0;                    // how often the warp has waited for its lanes
-};
+struct Warp { unsigned epoch = 0; };  // how often all lanes of the warp have met in a __syncwarp()
 
 static std::vector<Fibre> fibres(MAX_THREADS);
 static std::vector<Warp> warps(MAX_THREADS / LANES);
@@ -153,30 +159,101 @@ static void __attribute__((noinline)) wait(State state) {
     if (_setjmp(fibres[current].jump) == 0) _longjmp(scheduler, 1);
 }
 
-// Run the lanes of a warp until each is done or waits for the block. Whether anything moved.
+inline void wait_for_block(const char* file, int line) {
+    Fibre& fibre = fibres[current];
+    fibre.what = "__syncthreads", fibre.file = file, fibre.line = line;
+    wait(AT_BLOCK);
+}
+
+inline void wait_for_lanes(const char* what, unsigned mask, int source = -1) {
+    Fibre& fibre = fibres[current];
+    if (!(mask >> lane() & 1)) fail(std::string(what) + " has a mask without the lane that calls it");
+    fibre.what = what, fibre.mask = mask, fibre.source = source;
+    wait(AT_WARP);
+}
+
+// Lets the lanes go on that wait for the same as lane t, once all of them have come. Whether they have.
+static bool release_lanes(int t) {
+    const int first = t / LANES * LANES, last = min(first + LANES, threads);
+    const Fibre& one = fibres[t];
+    bool whole_warp = true;
+    for (int other = first; other < last; ++other) {
+        const Fibre& fibre = fibres[other];
+        if (fibre.state == DONE) continue;
+        if (!(one.mask >> (other - first) & 1)) {
+            whole_warp = false;
+            continue;
+        }
+        if (fibre.state != AT_WARP) return false;
+        if (fibre.mask != one.mask || strcmp(fibre.what, one.what) != 0) {
+            current = t, threadIdx = one.thread;
+            fault = where() + one.what + " waits for lane " + std::to_string(other - first) + " of its warp, which waits "
+                    "in " + fibre.what + (fibre.mask == one.mask ? "" : " with another mask");
+            return false;
+        }
+    }
+    for (int other = first; other < last; ++other) {
+        Fibre& fibre = fibres[other];
+        if (fibre.state != AT_WARP || !(one.mask >> (other - first) & 1)) continue;
+        const int from = fibre.source;
+        if (from < 0) continue;
+        if (!(one.mask >> from & 1) || first + from >= threads || fibres[first + from].state == DONE) fibre.source = -2;
+        else memcpy(fibre.taken, fibres[first + from].given, sizeof fibre.taken);
+    }
+    // A shuffle orders no reads and writes of memory, and a part of the warp is no barrier for all of it.
+    if (one.source == -1 && whole_warp) warps[first / LANES].epoch++;
+    const unsigned mask = one.mask;
+    for (int other = first; other < last; ++other)
+        if (fibres[other].state == AT_WARP && mask >> (other - first) & 1) fibres[other].state = RUNNING;
+    return true;
+}
+
+// Run the lanes of a warp until each is done or waits for what the warp alone cannot give. Whether anything moved.
 static bool run_warp(int first) {
     bool moved = false;
     const int last = min(first + LANES, threads);
     for (;;) {
-        bool ran = false, waits = false;
-        for (int t = first; t < last; ++t) {
-            if (fibres[t].state != RUNNING) continue;
-            resume(t);
-            ran = true;
-            if (!fault.empty()) return true;
-        }
-        moved |= ran;
-        bool all = true;  // all lanes that still run wait for one another
-        for (int t = first; t < last; ++t) {
-            waits |= fibres[t].state == AT_WARP;
-            all &= fibres[t].state == AT_WARP || fibres[t].state == DONE;
-        }
-        if (!waits || !all) return moved;
-        warps[first / LANES].epoch++;
-        for (int t = first; t < last; ++t)
-            if (fibres[t].state == AT_WARP) fibres[t].state = RUNNING;
+        for (int t = first; t < last && fault.empty(); ++t)
+            if (fibres[t].state == RUNNING) resume(t), moved = true;
+        bool released = false;
+        for (int t = first; t < last && fault.empty(); ++t)
+            if (fibres[t].state == AT_WARP) released |= release_lanes(t);
+        if (!released || !fault.empty()) return moved;
         moved = true;
     }
+}
+
+// All threads that have not returned wait at a barrier of the block: the same one?
+static void release_block() {
+    int one = -1;
+    for (int t = 0; t < threads; ++t) {
+        Fibre& fibre = fibres[t];
+        if (fibre.state != AT_BLOCK) continue;
+        if (one < 0) one = t;
+        const Fibre& other = fibres[one];
+        if (fibre.line != other.line || strcmp(fibre.file, other.file) != 0) {
+            current = t, threadIdx = fibre.thread;
+            fault = where() + "waits at the __syncthreads of " + fibre.file + " line " + std::to_string(fibre.line) +
+                    ", and thread " + std::to_string(one) + " at that of " + other.file + " line " +
+                    std::to_string(other.line);
+            return;
+        }
+    }
+    ++epoch;
+    for (int t = 0; t < threads; ++t)
+        if (fibres[t].state == AT_BLOCK) fibres[t].state = RUNNING;
+}
+
+// No thread can go on.
+static std::string hang() {
+    int at_block = 0, lanes = -1;
+    for (int t = 0; t < threads; ++t) {
+        at_block += fibres[t].state == AT_BLOCK;
+        if (fibres[t].state == AT_WARP && lanes < 0) lanes = t;
+    }
+    current = lanes, threadIdx = fibres[lanes].thread;
+    return where() + "hangs in " + fibres[lanes].what + ", as " + std::to_string(at_block) + " of " +
+           std::to_string(threads) + " threads wait at __syncthreads";
 }
 
 static void run_block() {
@@ -188,7 +265,6 @@ static void run_block() {
             for (unsigned x = 0; x < blockDim.x; ++x, ++number) {
                 fibres[number].thread = {x, y, z};
                 fibres[number].state = RUNNING;
-                fibres[number].shuffles = 0;
             }
     threads = number;
     for (;;) {
@@ -198,16 +274,8 @@ static void run_block() {
         int done = 0, at_block = 0;
         for (int t = 0; t < threads; ++t) done += fibres[t].state == DONE, at_block += fibres[t].state == AT_BLOCK;
         if (done == threads) return;
-        if (done + at_block == threads) {
-            ++epoch;
-            for (int t = 0; t < threads; ++t)
-                if (fibres[t].state == AT_BLOCK) fibres[t].state = RUNNING;
-        } else if (!moved) {
-            char text[160];
-            snprintf(text, sizeof text, "block (%u, %u, %u) hangs: %d of %d threads wait at __syncthreads, the others "
-                     "at a barrier of their warp", blockIdx.x, blockIdx.y, blockIdx.z, at_block, threads);
-            fault = text;
-        }
+        if (done + at_block == threads) release_block();
+        else if (!moved) fault = hang();
         if (!fault.empty()) break;
     }
     for (int t = 0; t < threads; ++t)  // stopped half-way: those stacks cannot be used again
@@ -229,34 +297,36 @@ template <class Body> int run(Launch& launch, Body& kernel) {
 
 }  // namespace emulator
 
-inline void __syncthreads() { emulator::wait(emulator::AT_BLOCK); }
-inline void __syncwarp(unsigned = ~0u) { emulator::wait(emulator::AT_WARP); }
+#define __syncthreads() emulator::wait_for_block(__FILE__, __LINE__)
+inline void __syncwarp(unsigned mask = ~0u) { emulator::wait_for_lanes("__syncwarp", mask); }
 
 // Each lane lays its value down, and once all have, takes up that of lane `source`.
-template <class T> T emulated_shuffle(T value, int source) {
+template <class T> T emulated_shuffle(const char* what, unsigned mask, T value, int source) {
     static_assert(sizeof(T) <= 16, "a shuffle moves at most 16 bytes");
-    auto& slots = emulator::warp().slots[emulator::fibres[emulator::current].shuffles++ % 2];
-    memcpy(slots[emulator::lane()], &value, sizeof(T));
-    emulator::wait(emulator::AT_WARP);
-    const int other = emulator::current - emulator::lane() + source;
-    if (other >= emulator::threads) emulator::fail("a shuffle reads a lane that the block does not have");
-    memcpy(&value, slots[source], sizeof(T));
+    auto& fibre = emulator::fibres[emulator::current];
+    memcpy(fibre.given, &value, sizeof(T));
+    emulator::wait_for_lanes(what, mask, source);
+    if (fibre.source < 0)
+        emulator::fail(std::string(what) + " takes the number of lane " + std::to_string(source) +
+                       ", which is not there: it has returned, or the mask or the block does not have it");
+    memcpy(&value, fibre.taken, sizeof(T));
     return value;
 }
-template <class T> T __shfl_sync(unsigned, T value, int source, int width = 32) {
-    const int lane = emulator::lane();
-    return emulated_shuffle(value, lane / width * width + source % width);
+template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
+    return emulated_shuffle("__shfl_sync", mask, value, emulator::lane() / width * width + (source & (width - 1)));
 }
-template <class T> T __shfl_down_sync(unsigned, T value, unsigned delta, int width = 32) {
+template <class T> T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32) {
     const int lane = emulator::lane(), source = lane + static_cast<int>(delta);
-    return emulated_shuffle(value, source / width == lane / width ? source : lane);
+    return emulated_shuffle("__shfl_down_sync", mask, value, source / width == lane / width ? source : lane);
 }
-template <class T> T __shfl_up_sync(unsigned, T value, unsigned delta, int width = 32) {
+template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
     const int lane = emulator::lane(), source = lane - static_cast<int>(delta);
-    return emulated_shuffle(value, source >= lane / width * width ? source : lane);
+    return emulated_shuffle("__shfl_up_sync", mask, value, source >= lane / width * width ? source : lane);
 }
-template <class T> T __shfl_xor_sync(unsigned, T value, int mask, int = 32) {
-    return emulated_shuffle(value, emulator::lane() ^ mask);
+// Lanes of an earlier part of the warp may be read, those of a later one not: then the lane gets its own.
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32) {
+    const int lane = emulator::lane(), source = lane ^ bits;
+    return emulated_shuffle("__shfl_xor_sync", mask, value, source / width <= lane / width ? source : lane);
 }
 
 #ifdef CHECKED

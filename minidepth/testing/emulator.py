@@ -35,7 +35,7 @@ from minidepth.testing.device_array import DeviceArray, addressed
 from minidepth.testing.translate import translate
 
 COMPILER = os.environ.get("CXX", "g++")
-FLAGS = ("-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-U_FORTIFY_SOURCE", "-ffp-contract=off")
+FLAGS = ("-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off")
 HERE = Path(__file__).parent
 
 

@@ -5,7 +5,7 @@ for each kernel that unpacks the arguments Python hands over and runs it on a gr
 are written anew so that a class can watch the accesses:
 
     const real* x                       Pointer<const real> x
-    __shared__ real tile[16][17];       static Shared<real, 16, 17> tile("tile");
+    __shared__ real tile[16][17];       static Shared<real, (16), (17)> tile("tile", false);
     reinterpret_cast<const float4*>(x)  pointer_cast<const float4>(x)
 """
 
@@ -20,35 +20,46 @@ C_TYPES = {"float32": "float", "float64": "double"}
 
 _TYPE = r"(?:const\s+)?(?:real[24]?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|long\s+long|bool)"
 _POINTER = re.compile(rf"({_TYPE})\s*\*\s*(?:__restrict__\s+)?(\w+)")
+_GUARD = re.compile(r"^#ifndef (\w+)\n#define \1$", re.MULTILINE)
 _CAST = re.compile(rf"reinterpret_cast<({_TYPE})\s*\*>")
-_SHARED = re.compile(r"__shared__\s+(?:__align__\(16\)\s+)?([\w\s]+?)\s+(\w+)((?:\[[^\]]+\])+)\s*;")
+_ALIGNED = r"((?:__align__|alignas)\(16\)\s+)?"
+_SHARED = re.compile(rf"{_ALIGNED}__shared__\s+{_ALIGNED}([\w\s]+?)\s+(\w+)((?:\[[^\]]+\])*)\s*;")
 
 
 def translate(file: Path, reals: tuple[str, ...], checked: bool) -> str:
-    """The C++ source with the kernels of `file`, each as emulate_NAME_REAL for every type of numbers in `reals`."""
+    """The C++ source with the kernels of `file`, each as emulate_NAME_REAL for every type of numbers in `reals`.
+
+    Raises:
+        ValueError: something is declared in a way that the checking mode cannot watch.
+    """
     text = included(file)
     kernels = parse(file, text)
     body = without_comments(text).replace('extern "C"', "")  # there may be two of each, in namespaces
     if checked:
-        body = watched(body)
+        body = watched(file.name, body)
     parts = ["#define CHECKED" if checked else "", '#include "cuda_emulator.h"']
     for real in reals:
         # Nameless as well: two libraries must not share the shared arrays of a template, as g++ would let them.
         parts += [f"#define REAL {C_TYPES[real]}", f"namespace {{ namespace in_{real} {{", body, "}}"]
-        parts += ["#undef REAL", "#undef MINIDEPTH_COMMON_CUH"]
-        parts += [_wrapper(kernel, real, checked) for kernel in kernels]
+        parts += [f"#undef {guard}" for guard in ("REAL", *_GUARD.findall(text))]
+        parts += ['#line 1 "called by emulator.py"', *(_wrapper(kernel, real, checked) for kernel in kernels)]
     return "\n".join(parts) + "\n"
 
 
-def watched(text: str) -> str:
+def watched(file: str, text: str) -> str:
     """`text` with pointers and shared arrays as the classes of cuda_checks.h."""
 
     def shared(match: re.Match[str]) -> str:
-        sizes = ", ".join(re.findall(r"\[([^\]]+)\]", match[3]))
-        return f'static Shared<{match[1]}, {sizes}> {match[2]}("{match[2]}");'
+        before, after, kind, name, brackets = match.groups()
+        sizes = "".join(f", ({size})" for size in re.findall(r"\[([^\]]+)\]", brackets))
+        return f'static Shared<{kind}{sizes}> {name}("{name}", {"true" if before or after else "false"});'
 
     text = _SHARED.sub(shared, text)
+    if left := re.search(r"__shared__[^;\n]*", text):
+        raise ValueError(f"{file}: write {left[0]!r} as `__shared__ real name[3][4];`, one array a statement")
     text = _CAST.sub(r"pointer_cast<\1>", text)
+    if left := re.search(r"(?:reinterpret|const)_cast<[^>\n]*>", text):
+        raise ValueError(f"{file}: {left[0]} is not known; known are casts like reinterpret_cast<const float4*>(x)")
     return _POINTER.sub(r"Pointer<\1> \2", text)
 
 
@@ -61,16 +72,17 @@ def _wrapper(kernel: Kernel, real: str, checked: bool) -> str:
             return f"argument<{name}>(given[{number}])"
         return f"array_argument<{'const ' if parameter.is_const else ''}{name}>(given[{number}])"
 
-    before = "emulator::launched = launch; emulator::arrays.clear();"
-    before += "emulator::shared_reads = emulator::shared_writes = 0;"
-    after = "launch->shared_reads = emulator::shared_reads; launch->shared_writes = emulator::shared_writes;"
+    begin, watch, end = (
+        f"emulator::{call};" if checked else "" for call in ("begin(launch)", "watch_arrays()", "end()")
+    )
     names = ", ".join(parameter.name for parameter in kernel.parameters)
     values = "\n    ".join(f"auto {p.name} = {unpacked(n, p)};" for n, p in enumerate(kernel.parameters))
     return f"""extern "C" int emulate_{kernel.name}_{real}(Launch* launch, void** given) {{
-    {before if checked else ""}
+    {begin}
     {values}
+    {watch}
     auto call = [&] {{ in_{real}::{kernel.name}({names}); }};
     const int result = emulator::run(*launch, call);
-    {after if checked else ""}
+    {end}
     return result;
 }}"""

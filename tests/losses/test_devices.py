@@ -7,7 +7,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from loss_batches import batch, picture
-from twins import GPUS, to_gpu
+from twins import GPUS, to_gpu, watched
 
 from minidepth import Tensor, losses
 from minidepth.losses import fused
@@ -29,19 +29,17 @@ def value_and_gradient(name, prediction, target, valid, image, move):
 
 
 def compare(name, maps, gpu, rounding=8):
-    """Value and gradient on a GPU are those of NumPy in float64, in float64 and float32; then the checking mode."""
+    """Value and gradient on a GPU are those of NumPy in float64, in float64 and float32."""
     value, grad, _ = value_and_gradient(name, *maps, np.asarray)
     for dtype in (np.float64, np.float32):
         tolerance = rounding * float(np.finfo(dtype).eps) * maps[0].size ** 0.5
-        found, found_grad, waits = value_and_gradient(
-            name, maps[0].astype(dtype), *maps[1:], lambda array: to_gpu(gpu, array)
-        )
+        with watched(gpu, dtype):
+            found, found_grad, waits = value_and_gradient(
+                name, maps[0].astype(dtype), *maps[1:], lambda array: to_gpu(gpu, array)
+            )
         assert found == pytest.approx(value, rel=tolerance)
         np.testing.assert_allclose(found_grad, grad, rtol=0, atol=tolerance * np.abs(grad).max())
         assert waits == 0 or name in ON_THE_CPU
-    if gpu == "emulated":
-        with checking():
-            value_and_gradient(name, maps[0].astype(np.float32), *maps[1:], lambda array: to_gpu(gpu, array))
 
 
 @pytest.mark.parametrize("gpu", GPUS)
@@ -88,3 +86,25 @@ def test_an_empty_mask_and_a_valid_nan(name, gpu):
     prediction[0, 0, 4, 4] = np.nan
     broken = [to_gpu(gpu, array) for array in (target, valid, picture())]
     assert np.isnan(losses.build(name)(Tensor(to_gpu(gpu, prediction)), *broken).item())
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("name", ["l1", "berhu", "bce", "gradient:hu", "normal", "normal:readme", "edges", "ssim"])
+def test_perfect_and_constant_predictions(name, gpu):
+    """Where roots, quotients and signs have their corners."""
+    _, target, valid = batch("mse")
+    for prediction in (target, np.full_like(target, 0.7)):
+        value, grad, _ = value_and_gradient(name, prediction, target, valid, picture(), np.asarray)
+        found, found_grad, _ = value_and_gradient(
+            name, prediction, target, valid, picture(), lambda array: to_gpu(gpu, array)
+        )
+        assert found == pytest.approx(value, rel=1e-12, abs=1e-15)
+        np.testing.assert_allclose(found_grad, grad, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("scale", [1e4, -1e4, 1e30])
+def test_sure_logits(scale, gpu):
+    _, labels, valid = batch("cross_entropy")
+    logits = scale * np.moveaxis(np.eye(3)[labels[:, 0]], -1, 1)
+    compare("cross_entropy", (logits, labels, valid, picture()), gpu)

@@ -20,8 +20,7 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +29,12 @@ from typing import Any
 import numpy as np
 
 from minidepth.cuda.launch import RUNNERS, Grid
-from minidepth.cuda.source import Kernel, files
+from minidepth.cuda.source import Kernel
 from minidepth.testing.device_array import DeviceArray, addressed
 from minidepth.testing.translate import translate
 
 COMPILER = os.environ.get("CXX", "g++")
-FLAGS = ("-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off")
+FLAGS = ("-std=c++17", "-O1", "-w", "-fPIC", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off")
 HERE = Path(__file__).parent
 
 
@@ -101,7 +100,7 @@ def run(kernel: Kernel, real: str, grid: Grid, arguments: list[Any]) -> None:
         KernelError: what it did is wrong; the text has the kernel, the place and the thread.
     """
     checked = _launches is not None
-    function = getattr(library(kernel.file, checked), f"emulate_{kernel.name}_{real}")
+    function = getattr(library(kernel.file, real, checked), f"emulate_{kernel.name}_{real}")
     arrays, given = [], (ctypes.c_void_p * max(1, len(arguments)))()
     kept = []
     for number, (parameter, argument) in enumerate(zip(kernel.parameters, arguments)):
@@ -139,44 +138,56 @@ RUNNERS[DeviceArray] = run
 
 
 @functools.cache
-def library(file: Path, checked: bool) -> ctypes.CDLL:
-    """The compiled kernels of `file`; what has not changed since the last time is not compiled again.
+def library(file: Path, real: str, checked: bool) -> ctypes.CDLL:
+    """The compiled kernels of `file` for one type of numbers; what has not changed is not compiled again.
 
     Raises:
         RuntimeError: there is no compiler, or it refuses the file.
     """
-    reals = ("float32",) if checked else ("float32", "float64")
-    text = translate(file, reals, checked)
-    headers = "".join((HERE / name).read_text(encoding="utf-8") for name in ("cuda_emulator.h", "cuda_checks.h"))
-    digest = hashlib.sha256("\0".join((COMPILER, *FLAGS, headers, text)).encode()).hexdigest()[:20]
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(os.environ.get("MINIDEPTH_EMULATOR_CACHE") or caches / "minidepth" / "emulator")
-    target = folder / f"{file.stem}{'_checked' if checked else ''}_{digest}.so"
+    text = translate(file, (real,), checked)
+    target = _cached(f"{file.stem}_{real}{'_checked' if checked else ''}", text).with_suffix(".so")
     if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _compile(file, text, target)
+        flags = [*FLAGS, *(["-DCHECKED"] if checked else [])]
+        _compile(file.name, text, target, [*flags, f"-I{_header(checked)}", "-shared"])
     return ctypes.CDLL(str(target))
 
 
-def build(checked: Iterable[bool] = (False, True)) -> None:
-    """Compile all .cu files of the package, several at a time."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
-        for future in [pool.submit(library, file, mode) for mode in checked for file in files()]:
-            future.result()
+@functools.cache
+def _header(checked: bool) -> Path:
+    """A folder with cuda_emulator.h compiled in advance: g++ takes longer for that than for most kernels."""
+    folder = _cached(f"header{'_checked' if checked else ''}", "")
+    if not (folder / "cuda_emulator.h.gch").exists():
+        folder.mkdir(exist_ok=True)
+        text = (HERE / "cuda_emulator.h").read_text(encoding="utf-8")
+        flags = [*FLAGS, *(["-DCHECKED"] if checked else []), "-x", "c++-header"]
+        _compile("cuda_emulator.h", text, folder / "cuda_emulator.h.gch", flags)
+    return folder
 
 
-def _compile(file: Path, text: str, target: Path) -> None:
+def _cached(name: str, text: str) -> Path:
+    """Where what is made of `text` is kept: by another name as soon as the text, a header or the flags change."""
+    headers = "".join((HERE / header).read_text(encoding="utf-8") for header in ("cuda_emulator.h", "cuda_checks.h"))
+    digest = hashlib.sha256("\0".join((COMPILER, *FLAGS, headers, text)).encode()).hexdigest()[:20]
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("MINIDEPTH_EMULATOR_CACHE") or caches / "minidepth" / "emulator")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}_{digest}"
+
+
+def _compile(name: str, text: str, target: Path, flags: list[str]) -> None:
+    """Compile `text` to `target`, which appears only when it is complete."""
     with tempfile.TemporaryDirectory() as folder:
-        source, made = Path(folder, f"{file.stem}.cpp"), Path(folder, "made.so")
+        source, made = Path(folder, "source.cpp"), Path(folder, "made")
         source.write_text(text, encoding="utf-8")
-        command = [COMPILER, *FLAGS, f"-I{HERE}", str(source), "-o", str(made)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = subprocess.run(
+                [COMPILER, *flags, f"-I{HERE}", str(source), "-o", str(made)], capture_output=True, text=True
+            )
         except FileNotFoundError:
-            needs = f"the emulator needs {COMPILER} to compile {file.name}; install g++, or set CXX"
+            needs = f"the emulator needs {COMPILER} to compile {name}; install g++, or set CXX"
             raise RuntimeError(needs) from None
         if done.returncode:
-            raise RuntimeError(f"{file.name} does not compile with {COMPILER}:\n{done.stderr[:4000]}")
+            raise RuntimeError(f"{name} does not compile with {COMPILER}:\n{done.stderr[:4000]}")
         beside = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
         beside.write_bytes(made.read_bytes())
         beside.replace(target)

@@ -37,7 +37,7 @@ def translate(file: Path, reals: tuple[str, ...], checked: bool) -> str:
     body = without_comments(text).replace('extern "C"', "")  # there may be two of each, in namespaces
     if checked:
         body = watched(file.name, body)
-    parts = ["#define CHECKED" if checked else "", '#include "cuda_emulator.h"']
+    parts = ['#include "cuda_emulator.h"']  # first of all, or g++ would not take the one that is compiled in advance
     for real in reals:
         # Nameless as well: two libraries must not share the shared arrays of a template, as g++ would let them.
         parts += [f"#define REAL {C_TYPES[real]}", f"namespace {{ namespace in_{real} {{", body, "}}"]

@@ -11,7 +11,7 @@ from twins import GPUS, to_gpu, watched
 
 from minidepth import Tensor, losses
 from minidepth.losses import fused
-from minidepth.testing import checking, device_array
+from minidepth.testing import device_array
 
 ON_THE_CPU = ("cross_entropy:unet",)
 """Its weights are distances between objects, made on the CPU: the labels have to come there."""

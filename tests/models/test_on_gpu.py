@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from network_checks import outputs_of
 from test_presets import NARROW
-from twins import GPUS, to_gpu
+from twins import GPUS, to_gpu, watched
 
 from minidepth import Tensor, losses, models, optim
 from minidepth.models import MODELS
@@ -86,10 +86,11 @@ def test_training_steps_are_those_of_the_cpu_and_wait_for_nothing(dtype, gpu):
         optimizer, loss = optim.Adam(made.parameters(), lr=1e-3), losses.build("mse+gradient+normal")
         batch = Tensor(move(image)), move(depth_m), move(valid)
         before = device_array.synchronisations
-        for _ in range(3):
-            optimizer.zero_grad()
-            loss(made(batch[0]), *batch[1:]).backward()
-            optimizer.step()
+        with watched(device, dtype):
+            for _ in range(3):
+                optimizer.zero_grad()
+                loss(made(batch[0]), *batch[1:]).backward()
+                optimizer.step()
         waits.append(device_array.synchronisations - before)
         weights.append(np.concatenate([Tensor(parameter.data).numpy().ravel() for parameter in made.parameters()]))
     # Adam's first steps are lr whatever the gradient, also where that is nothing but rounding: hence not smaller.

@@ -1,31 +1,47 @@
-"""Every operation on every device, in float32 and float64: the result stays where its inputs are, in their dtype."""
+"""Every operation on every device, in float32 and float64: the numbers are NumPy's, and stay where the inputs are."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from helpers import DEVICES
 from op_settings import DRAW, call
+from twins import GPUS, to_gpu, watched
 
 from minidepth import Tensor, ops
 
+SETTINGS = {"cpu": 8, "emulated": 4, "cuda": 8}
+"""Device -> how many drawn settings of an operation; the emulator is slow."""
 
-@pytest.mark.parametrize("device", DEVICES)
+
+def value_and_gradients(op: str, inputs: list[Any], options: dict[str, Any], device: str, dtype: Any) -> list[Any]:
+    """The result and the gradient of every input, for a cotangent that is the same on all devices."""
+
+    def move(array: np.ndarray) -> Any:
+        array = array.astype(dtype)
+        return array if device == "cpu" else to_gpu(device, array)
+
+    arrays = [move(array) for array in inputs]
+    tensors = [Tensor(array, requires_grad=True) for array in arrays]
+    y = call(ops, op, options, *tensors)
+    y.backward(move(np.random.default_rng(3).standard_normal(y.shape)))
+    results = [y.data, *(tensor.grad for tensor in tensors)]
+    for array in results:
+        assert type(array) is type(arrays[0]) and array.dtype == dtype
+    assert all(tensor.grad.flags.c_contiguous for tensor in tensors)
+    return [Tensor(array).numpy() for array in results]
+
+
+@pytest.mark.parametrize("device", ["cpu", *GPUS])
 @pytest.mark.parametrize("op", DRAW)
-def test_float32_agrees_with_float64(op: str, device: str) -> None:
+def test_every_device_agrees_with_numpy_in_float64(op: str, device: str) -> None:
     rng = np.random.default_rng(2)
-    for _ in range(8):
+    for _ in range(SETTINGS[device]):
         inputs, options = DRAW[op](rng)
-        results = {}
-        for dtype in (np.float64, np.float32):
-            arrays = [DEVICES[device](array.astype(dtype)) for array in inputs]
-            tensors = [Tensor(array, requires_grad=True) for array in arrays]
-            y = call(ops, op, options, *tensors)
-            cotangent = np.random.default_rng(3).standard_normal(y.shape)
-            y.backward(DEVICES[device](cotangent.astype(dtype)))
-            for array in (y.data, *(tensor.grad for tensor in tensors)):
-                assert type(array) is type(arrays[0]) and array.dtype == dtype
-            assert all(tensor.grad.flags.c_contiguous and tensor.grad.flags.writeable for tensor in tensors)
-            results[dtype] = [y.numpy(), *(tensor.grad for tensor in tensors)]
-        for single, double in zip(results[np.float32], results[np.float64]):
-            assert np.max(np.abs(single - double), initial=0) <= 2e-5 * (1 + np.max(np.abs(double), initial=0))
+        expected = value_and_gradients(op, inputs, options, "cpu", np.float64)
+        for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-12)):
+            with watched(device, dtype):
+                actual = value_and_gradients(op, inputs, options, device, dtype)
+            for one, other in zip(actual, expected):
+                assert np.max(np.abs(one - other), initial=0) <= tolerance * (1 + np.max(np.abs(other), initial=0))

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from minidepth.testing import emulator
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks which kernels have run comes last."""
+    items.sort(key=lambda item: item.path.name == "test_all_executed.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def private_folders(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config):
+def private_folders(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+):
     """The disk cache goes to a temporary folder, compiled kernels to pytest's own, and no window is ever opened."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINIDEPTH_EMULATOR_CACHE", str(pytestconfig.cache.mkdir("emulator")))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("MPLBACKEND", "Agg")
+        if sum("emulated" in item.name for item in request.session.items) > 100:
+            threading.Thread(target=compile_all, daemon=True).start()
         yield
+
+
+def compile_all() -> None:
+    """All kernels on all cores, while other tests run; a test that needs one of them waits for it."""
+    with suppress(RuntimeError, ValueError):  # the test that needs it says so
+        emulator.build()
 
 
 @pytest.fixture(scope="session")

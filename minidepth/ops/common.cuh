@@ -11,6 +11,10 @@
 #endif
 typedef REAL real;
 
+#ifndef INFINITY  // NVRTC, which CuPy compiles with, has no math.h
+#define INFINITY __int_as_float(0x7f800000)
+#endif
+
 // Two and four neighbouring numbers that a thread reads or writes at once, at most 16 bytes an instruction. Their place
 // must be a multiple of two numbers (of 16 bytes), see `aligned` in cuda/launch.py.
 struct alignas(2 * sizeof(real)) real2 { real x, y; };

@@ -10,102 +10,36 @@
 // ``__shared__ real tile[16][17];`` into ``static Shared<real, 16, 17> tile("tile", false);``. Arrays of one thread are
 // not looked at.
 #pragma once
-#include <algorithm>
 #include <type_traits>
 
 namespace emulator {
 
-// Who touched a number last: a thread, several of a warp (thread -1), or several warps (warp -1).
-struct Access {
-    unsigned block = 0, epoch = 0, warp_epoch = 0;
-    int thread = 0, warp = 0;
-    bool atomic = false;
-    bool other_blocks = false, other_blocks_atomic = true;  // blocks before `block`, in this launch
-
-    static Access now(bool atomic) {
-        return {block_number, emulator::epoch, emulator::warp().epoch, current, current / LANES, atomic};
-    }
-    // Whether nothing orders this access before the one that `later` makes.
-    bool collides(const Access& later, bool shared) const {
-        if (block == 0) return false;
-        if (!shared && other_blocks && !(other_blocks_atomic && later.atomic)) return true;
-        if (atomic && later.atomic) return false;
-        if (block != later.block) return !shared;
-        if (epoch != later.epoch || thread == later.thread) return false;
-        return warp != later.warp || warp_epoch == later.warp_epoch;
-    }
-    void add(Access later) {
-        later.other_blocks = other_blocks || (block != 0 && block != later.block);
-        later.other_blocks_atomic = other_blocks_atomic && (block == 0 || block == later.block || atomic);
-        const bool ordered = block != later.block || epoch != later.epoch ||
-                             (warp == later.warp && warp_epoch != later.warp_epoch);
-        if (!ordered) {
-            if (warp != later.warp) later.warp = later.thread = -1;
-            else if (thread != later.thread) later.thread = -1;
-            later.atomic = atomic && later.atomic;
-        }
-        *this = later;
-    }
-};
-
-struct Cell { Access read, write; };  // what is known of one number
+struct Cell;  // what is known of one number
 
 // An array with what is known of each of its numbers.
 struct Watched {
-    std::string name;
-    std::vector<int64_t> sizes;
+    const char* name;
+    const int64_t* sizes;
+    int dimensions;
     char* data;
     int64_t count;
     int item_bytes;
     bool shared;
     int64_t *reads, *writes;
-    Cell* cells = nullptr;
+    Cell* cells;
 
-    std::string place(int64_t index) const {
-        std::string text;
-        for (size_t k = sizes.size(); k-- > 1; index /= sizes[k]) text = "[" + std::to_string(index % sizes[k]) + "]" + text;
-        return (shared ? "shared " : "") + name + (sizes.empty() ? "" : "[" + std::to_string(index) + "]") + text;
-    }
-    // The index of the first of the numbers at `address`, and how many they are, after a check that they are inside.
-    int64_t at(const char* address, size_t bytes, size_t alignment, int64_t& covered) {
-        const int64_t offset = address - data, index = (offset - (offset < 0 ? item_bytes - 1 : 0)) / item_bytes;
-        covered = std::max<int64_t>(1, bytes / item_bytes);
-        if (offset < 0 || index + covered > count)
-            fail(place(std::max(index, index + covered > count ? count : index)) + " is out of bounds: " + name + " has " +
-                 std::to_string(count) + " numbers");
-        if (reinterpret_cast<uintptr_t>(address) % alignment != 0)
-            fail(place(index) + " is not aligned for a read or write of " + std::to_string(bytes) +
-                 " bytes: its address is no multiple of " + std::to_string(alignment));
-        return index;
-    }
-    void read(const char* address, size_t bytes, size_t alignment, bool atomic = false) {
-        int64_t covered, index = at(address, bytes, alignment, covered);
-        const Access access = Access::now(atomic);
-        for (int64_t k = index; k < index + covered; ++k) {
-            if (shared && cells[k].write.block != block_number)
-                fail(place(k) + " is read, but no thread of the block has written it");
-            if (cells[k].write.collides(access, shared)) race(k, "reads", "has written", cells[k].write);
-            cells[k].read.add(access);
-        }
-        if (reads) *reads += covered;
-    }
-    void write(const char* address, size_t bytes, size_t alignment, bool atomic = false) {
-        int64_t covered, index = at(address, bytes, alignment, covered);
-        const Access access = Access::now(atomic);
-        for (int64_t k = index; k < index + covered; ++k) {
-            if (cells[k].write.collides(access, shared)) race(k, "writes", "has written", cells[k].write);
-            if (cells[k].read.collides(access, shared)) race(k, "writes", "has read", cells[k].read);
-            cells[k].write.add(access);
-        }
-        if (writes) *writes += covered;
-    }
-    [[noreturn]] void race(int64_t index, const char* verb, const char* before, const Access& other) {
-        std::string who = other.thread >= 0 ? "thread " + std::to_string(other.thread) : "another thread";
-        const bool block = !shared && (other.block != block_number || other.other_blocks);
-        fail(std::string("a race: it ") + verb + " " + place(index) + ", which " +
-             (block ? "a thread of another block " : who + " ") + before + ", and no barrier lies between");
-    }
+    void read(const void* address, int bytes, int alignment, bool atomic = false);
+    void write(const void* address, int bytes, int alignment, bool atomic = false);
 };
+
+void begin(Launch* launch);  // then add_array for each, then watch_arrays, the kernel, and end
+Watched* add_array(Array& array);
+void watch_arrays();
+void end();
+Watched* array_at(int64_t address, int item_bytes);
+Cell* new_cells(int64_t count);  // for ever
+[[noreturn]] void outside(const Watched& array, const void* at, int64_t index, int size, int inner);
+extern int64_t shared_reads, shared_writes;
 
 // float for float; unsigned char and int for unsigned char.
 template <class Value, bool = std::is_arithmetic_v<Value>> struct Promoted { using type = Value; };
@@ -124,11 +58,11 @@ template <class T> struct Ref {
     Ref(T* place, emulator::Watched* array) : place(place), array(array) {}
     Ref(const Ref&) = default;
     Value get() const {
-        if (array) array->read(reinterpret_cast<const char*>(place), sizeof(T), alignof(T));
+        if (array) array->read(place, sizeof(T), alignof(T));
         return *place;
     }
     const Ref& operator=(Value value) const {
-        if (array) array->write(reinterpret_cast<const char*>(place), sizeof(T), alignof(T));
+        if (array) array->write(place, sizeof(T), alignof(T));
         *place = value;
         return *this;
     }
@@ -196,15 +130,9 @@ template <class T, int Size, int... Rest> struct View {
     emulator::Watched* array;
 
     auto operator[](int64_t index) const {
-        if (index < 0 || index >= Size) outside(index);
+        if (index < 0 || index >= Size) emulator::outside(*array, place, index, Size, sizeof...(Rest));
         if constexpr (sizeof...(Rest) == 0) return Ref<T>{place + index, array};
         else return View<T, Rest...>{place + index * (Rest * ...), array};
-    }
-    [[noreturn]] void outside(int64_t index) const {
-        std::string text = array->place(place - reinterpret_cast<T*>(array->data));
-        for (size_t k = 0; k < sizeof...(Rest) + 1; ++k) text.erase(text.rfind('['));
-        emulator::fail(text + "[" + std::to_string(index) + "] is out of bounds: there are " + std::to_string(Size) +
-                       " such places");
     }
     operator Pointer<T>() const { return {place, array}; }
     Pointer<T> operator+(int64_t steps) const { return {place + steps, array}; }
@@ -212,90 +140,47 @@ template <class T, int Size, int... Rest> struct View {
 
 namespace emulator {
 
-static int64_t shared_reads, shared_writes;
-
 // The memory of a shared array. On a GPU it lies where the compiler likes; unless it is asked for a multiple of 16 bytes,
 // here it is none, so that float4 would be found out.
-template <class T, int Count> struct SharedMemory {
-    alignas(16) char bytes[Count * sizeof(T) + 16];
-    std::vector<Cell> cells{static_cast<size_t>(Count)};
+template <class T, int... Sizes> struct SharedMemory {
+    static constexpr int64_t sizes[] = {Sizes..., 0}, count = (Sizes * ... * 1);
+    alignas(16) char bytes[count * sizeof(T) + 16];
     Watched watched;
 
-    SharedMemory(const char* name, bool aligned, std::vector<int64_t> sizes)
-        : watched{name, std::move(sizes), bytes + (aligned ? 0 : alignof(T)), Count, sizeof(T), true, &shared_reads,
-                  &shared_writes, cells.data()} {}
+    SharedMemory(const char* name, bool aligned)
+        : watched{name, sizes, sizeof...(Sizes), bytes + (aligned ? 0 : alignof(T)), count, sizeof(T), true, &shared_reads,
+                  &shared_writes, new_cells(count)} {}
     T* begin() { return reinterpret_cast<T*>(watched.data); }
 };
 
 }  // namespace emulator
 
-template <class T, int... Sizes> struct Shared : emulator::SharedMemory<T, (Sizes * ...)>, View<T, Sizes...> {
+template <class T, int... Sizes> struct Shared : emulator::SharedMemory<T, Sizes...>, View<T, Sizes...> {
     Shared(const char* name, bool aligned)
-        : emulator::SharedMemory<T, (Sizes * ...)>(name, aligned, {Sizes...}), View<T, Sizes...>{this->begin(), &this->watched} {}
+        : emulator::SharedMemory<T, Sizes...>(name, aligned), View<T, Sizes...>{this->begin(), &this->watched} {}
 };
-template <class T> struct Shared<T> : emulator::SharedMemory<T, 1>, Ref<T> {
-    Shared(const char* name, bool aligned) : emulator::SharedMemory<T, 1>(name, aligned, {}), Ref<T>(this->begin(), &this->watched) {}
+template <class T> struct Shared<T> : emulator::SharedMemory<T>, Ref<T> {
+    Shared(const char* name, bool aligned)
+        : emulator::SharedMemory<T>(name, aligned), Ref<T>(this->begin(), &this->watched) {}
     using Ref<T>::operator=;
 };
 
 template <class T> T argument(void* given) { return *static_cast<T*>(given); }
 
-// The launch that is running, and its arrays.
-namespace emulator {
-static Launch* launched;
-static std::vector<std::unique_ptr<Watched>> arrays;
-static std::vector<std::vector<Cell>> cells;
-
-static void begin(Launch* launch) {
-    launched = launch;
-    arrays.clear();
-    cells.clear();
-    shared_reads = shared_writes = 0;
-}
-// Arrays that share memory share what is known of it.
-static void watch_arrays() {
-    std::vector<Watched*> sorted;
-    for (auto& array : arrays) sorted.push_back(array.get());
-    std::sort(sorted.begin(), sorted.end(), [](Watched* a, Watched* b) { return a->data < b->data; });
-    for (size_t first = 0, last; first < sorted.size(); first = last) {
-        const int bytes = sorted[first]->item_bytes;
-        char *start = sorted[first]->data, *end = start;
-        for (last = first; last < sorted.size() && (last == first || sorted[last]->data < end); ++last)
-            end = std::max(end, sorted[last]->data + sorted[last]->count * sorted[last]->item_bytes);
-        cells.emplace_back((end - start) / bytes);
-        for (size_t k = first; k < last; ++k) sorted[k]->cells = cells.back().data() + (sorted[k]->data - start) / bytes;
-    }
-}
-static void end() { launched->shared_reads = shared_reads, launched->shared_writes = shared_writes; }
-}  // namespace emulator
-
 template <class T> Pointer<T> array_argument(void* given) {
     Array& array = *static_cast<Array*>(given);
     if (array.data == nullptr) return nullptr;
-    emulator::arrays.emplace_back(new emulator::Watched{array.name, {array.count}, static_cast<char*>(array.data),
-                                                        array.count, array.item_bytes, false, &array.reads, &array.writes});
-    return {static_cast<T*>(array.data), emulator::arrays.back().get()};
+    return {static_cast<T*>(array.data), emulator::add_array(array)};
 }
 // A pointer made from the address of an array, see optim/multi_tensor.py. The array must still be there.
 template <class U> Pointer<U> pointer_cast(int64_t address) {
     if (address == 0) return nullptr;
-    for (auto& known : emulator::arrays)
-        if (reinterpret_cast<int64_t>(known->data) == address) return {reinterpret_cast<U*>(address), known.get()};
-    for (int k = 0; k < emulator::launched->addressed_count; ++k) {
-        Array& array = emulator::launched->addressed[k];
-        if (reinterpret_cast<int64_t>(array.data) != address) continue;
-        if (sizeof(U) != array.item_bytes) emulator::fail(std::string(array.name) + " holds numbers of another size");
-        const Pointer<U> pointer = array_argument<U>(&array);
-        emulator::cells.emplace_back(array.count);
-        pointer.array->cells = emulator::cells.back().data();
-        return pointer;
-    }
-    emulator::fail("a pointer is made from an address at which no array begins");
+    return {reinterpret_cast<U*>(address), emulator::array_at(address, sizeof(U))};
 }
 template <class T> T looked_at_atomically(const Pointer<T>& pointer) {
     if (pointer.array) {
-        pointer.array->read(reinterpret_cast<const char*>(pointer.place), sizeof(T), alignof(T), true);
-        pointer.array->write(reinterpret_cast<const char*>(pointer.place), sizeof(T), alignof(T), true);
+        pointer.array->read(pointer.place, sizeof(T), alignof(T), true);
+        pointer.array->write(pointer.place, sizeof(T), alignof(T), true);
     }
     return *pointer.place;
 }

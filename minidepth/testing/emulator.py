@@ -20,7 +20,9 @@ import os
 import subprocess
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +31,12 @@ from typing import Any
 import numpy as np
 
 from minidepth.cuda.launch import RUNNERS, Grid
-from minidepth.cuda.source import Kernel
+from minidepth.cuda.source import Kernel, files
 from minidepth.testing.device_array import DeviceArray, addressed
 from minidepth.testing.translate import translate
 
 COMPILER = os.environ.get("CXX", "g++")
-FLAGS = ("-std=c++17", "-O1", "-w", "-fPIC", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off")
+FLAGS = ("-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-fno-gnu-unique", "-U_FORTIFY_SOURCE", "-ffp-contract=off")
 HERE = Path(__file__).parent
 
 
@@ -78,8 +80,13 @@ class _Launch(ctypes.Structure):
 
 
 _lock = threading.Lock()
+_building: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _launches: list[Counts] | None = None
 """Where the checking mode keeps its counts; None where it is off."""
+
+
+executed: set[tuple[str, str]] = set()
+"""What has run in this process: the name of each kernel with "float32", "float64", or "checked"."""
 
 
 @contextmanager
@@ -100,7 +107,7 @@ def run(kernel: Kernel, real: str, grid: Grid, arguments: list[Any]) -> None:
         KernelError: what it did is wrong; the text has the kernel, the place and the thread.
     """
     checked = _launches is not None
-    function = getattr(library(kernel.file, real, checked), f"emulate_{kernel.name}_{real}")
+    function = getattr(library(kernel.file, real, checked), f"emulate_{kernel.name}")
     arrays, given = [], (ctypes.c_void_p * max(1, len(arguments)))()
     kept = []
     for number, (parameter, argument) in enumerate(zip(kernel.parameters, arguments)):
@@ -126,6 +133,7 @@ def run(kernel: Kernel, real: str, grid: Grid, arguments: list[Any]) -> None:
     )  # fmt: skip
     with _lock:
         status = function(ctypes.byref(launch), given)
+    executed.add((kernel.name, "checked" if checked else real))
     if status:
         raise KernelError(f"{kernel.file.name}: {kernel.name}: {message.value.decode()}")
     if _launches is not None:
@@ -143,51 +151,56 @@ def library(file: Path, real: str, checked: bool) -> ctypes.CDLL:
 
     Raises:
         RuntimeError: there is no compiler, or it refuses the file.
+        ValueError: the checking mode cannot watch what is declared there.
     """
-    text = translate(file, (real,), checked)
-    target = _cached(f"{file.stem}_{real}{'_checked' if checked else ''}", text).with_suffix(".so")
-    if not target.exists():
-        flags = [*FLAGS, *(["-DCHECKED"] if checked else [])]
-        _compile(file.name, text, target, [*flags, f"-I{_header(checked)}", "-shared"])
-    return ctypes.CDLL(str(target))
+    _threads()
+    stem = f"{file.stem}_{real}{'_checked' if checked else ''}"
+    return ctypes.CDLL(str(_compiled(file.name, stem, [translate(file, real, checked)])))
+
+
+def build() -> None:
+    """Compile all .cu files of the package for the tests, several at a time."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
+        modes = (("float32", True), ("float64", False))
+        for future in [pool.submit(library, file, *mode) for file in files() for mode in modes]:
+            future.result()
 
 
 @functools.cache
-def _header(checked: bool) -> Path:
-    """A folder with cuda_emulator.h compiled in advance: g++ takes longer for that than for most kernels."""
-    folder = _cached(f"header{'_checked' if checked else ''}", "")
-    if not (folder / "cuda_emulator.h.gch").exists():
-        folder.mkdir(exist_ok=True)
-        text = (HERE / "cuda_emulator.h").read_text(encoding="utf-8")
-        flags = [*FLAGS, *(["-DCHECKED"] if checked else []), "-x", "c++-header"]
-        _compile("cuda_emulator.h", text, folder / "cuda_emulator.h.gch", flags)
-    return folder
+def _threads() -> ctypes.CDLL:
+    """What runs threads and looks at their accesses: compiled once, and found in the process by all kernels."""
+    texts = [(HERE / name).read_text(encoding="utf-8") for name in ("cuda_fibres.cpp", "cuda_watch.cpp")]
+    return ctypes.CDLL(str(_compiled("the emulator", "threads", texts)), ctypes.RTLD_GLOBAL)
 
 
-def _cached(name: str, text: str) -> Path:
-    """Where what is made of `text` is kept: by another name as soon as the text, a header or the flags change."""
-    headers = "".join((HERE / header).read_text(encoding="utf-8") for header in ("cuda_emulator.h", "cuda_checks.h"))
-    digest = hashlib.sha256("\0".join((COMPILER, *FLAGS, headers, text)).encode()).hexdigest()[:20]
+def _compiled(what: str, stem: str, texts: list[str]) -> Path:
+    """The library made of those C++ texts: in a file of another name as soon as they, a header or the flags change."""
+    headers = [path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.h"))]
+    digest = hashlib.sha256("\0".join((COMPILER, *FLAGS, *headers, *texts)).encode()).hexdigest()[:20]
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(os.environ.get("MINIDEPTH_EMULATOR_CACHE") or caches / "minidepth" / "emulator")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}_{digest}"
+    target = folder / f"{stem}_{digest}.so"
+    with _building[stem]:
+        if not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _compile(what, texts, target)
+    return target
 
 
-def _compile(name: str, text: str, target: Path, flags: list[str]) -> None:
-    """Compile `text` to `target`, which appears only when it is complete."""
+def _compile(what: str, texts: list[str], target: Path) -> None:
+    """Compile `texts` to `target`, which appears only when it is complete."""
     with tempfile.TemporaryDirectory() as folder:
-        source, made = Path(folder, "source.cpp"), Path(folder, "made")
-        source.write_text(text, encoding="utf-8")
+        sources, made = [Path(folder, f"{number}.cpp") for number in range(len(texts))], Path(folder, "made.so")
+        for path, text in zip(sources, texts):
+            path.write_text(text, encoding="utf-8")
+        command = [COMPILER, *FLAGS, f"-I{HERE}", *map(str, sources), "-o", str(made)]
         try:
-            done = subprocess.run(
-                [COMPILER, *flags, f"-I{HERE}", str(source), "-o", str(made)], capture_output=True, text=True
-            )
+            done = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError:
-            needs = f"the emulator needs {COMPILER} to compile {name}; install g++, or set CXX"
+            needs = f"the emulator needs {COMPILER} to compile {what}; install g++, or set CXX"
             raise RuntimeError(needs) from None
         if done.returncode:
-            raise RuntimeError(f"{name} does not compile with {COMPILER}:\n{done.stderr[:4000]}")
+            raise RuntimeError(f"{what} does not compile with {COMPILER}:\n{done.stderr[:4000]}")
         beside = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
         beside.write_bytes(made.read_bytes())
         beside.replace(target)

@@ -20,30 +20,31 @@ C_TYPES = {"float32": "float", "float64": "double"}
 
 _TYPE = r"(?:const\s+)?(?:real[24]?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|long\s+long|bool)"
 _POINTER = re.compile(rf"({_TYPE})\s*\*\s*(?:__restrict__\s+)?(\w+)")
-_GUARD = re.compile(r"^#ifndef (\w+)\n#define \1$", re.MULTILINE)
 _CAST = re.compile(rf"reinterpret_cast<({_TYPE})\s*\*>")
 _ALIGNED = r"((?:__align__|alignas)\(16\)\s+)?"
 _SHARED = re.compile(rf"{_ALIGNED}__shared__\s+{_ALIGNED}([\w\s]+?)\s+(\w+)((?:\[[^\]]+\])*)\s*;")
 
 
-def translate(file: Path, reals: tuple[str, ...], checked: bool) -> str:
-    """The C++ source with the kernels of `file`, each as emulate_NAME_REAL for every type of numbers in `reals`.
+def translate(file: Path, real: str, checked: bool) -> str:
+    """The C++ source with the kernels of `file`, each as emulate_NAME, where `real` is "float32" or "float64".
 
     Raises:
         ValueError: something is declared in a way that the checking mode cannot watch.
     """
     text = included(file)
-    kernels = parse(file, text)
-    body = without_comments(text).replace('extern "C"', "")  # there may be two of each, in namespaces
-    if checked:
-        body = watched(file.name, body)
-    parts = ['#include "cuda_emulator.h"']  # first of all, or g++ would not take the one that is compiled in advance
-    for real in reals:
-        # Nameless as well: two libraries must not share the shared arrays of a template, as g++ would let them.
-        parts += [f"#define REAL {C_TYPES[real]}", f"namespace {{ namespace in_{real} {{", body, "}}"]
-        parts += [f"#undef {guard}" for guard in ("REAL", *_GUARD.findall(text))]
-        parts += ['#line 1 "called by emulator.py"', *(_wrapper(kernel, real, checked) for kernel in kernels)]
-    return "\n".join(parts) + "\n"
+    body = without_comments(text).replace('extern "C"', "")  # the functions that are called have it
+    return "\n".join(
+        [
+            "#define CHECKED" if checked else "",
+            f"#define REAL {C_TYPES[real]}",
+            '#include "cuda_emulator.h"',
+            "namespace {",  # nameless: two libraries must not share the shared arrays of a template
+            watched(file.name, body) if checked else body,
+            "}",
+            '#line 1 "called by emulator.py"',
+            *(_wrapper(kernel, real, checked) for kernel in parse(file, text)),
+        ]
+    )
 
 
 def watched(file: str, text: str) -> str:
@@ -60,11 +61,14 @@ def watched(file: str, text: str) -> str:
     text = _CAST.sub(r"pointer_cast<\1>", text)
     if left := re.search(r"(?:reinterpret|const)_cast<[^>\n]*>", text):
         raise ValueError(f"{file}: {left[0]} is not known; known are casts like reinterpret_cast<const float4*>(x)")
-    return _POINTER.sub(r"Pointer<\1> \2", text)
+    text = _POINTER.sub(r"Pointer<\1> \2", text)
+    if left := re.search(r"Pointer<([^>]*)> (\w+)\s*(?:=[^;]*)?,\s*\*\s*\w+\s*[,;=]", text):
+        raise ValueError(f"{file}: declare `{left[1]}* {left[2]}` alone: one pointer a statement")
+    return text
 
 
 def _wrapper(kernel: Kernel, real: str, checked: bool) -> str:
-    """``int emulate_NAME_REAL(launch, arguments)``: 0, or 1 with the fault in the launch's message."""
+    """``int emulate_NAME(launch, arguments)``: 0, or 1 with the fault in the launch's message."""
 
     def unpacked(number: int, parameter: Parameter) -> str:
         name = C_TYPES[real] if parameter.type == "real" else parameter.type
@@ -77,12 +81,12 @@ def _wrapper(kernel: Kernel, real: str, checked: bool) -> str:
     )
     names = ", ".join(parameter.name for parameter in kernel.parameters)
     values = "\n    ".join(f"auto {p.name} = {unpacked(n, p)};" for n, p in enumerate(kernel.parameters))
-    return f"""extern "C" int emulate_{kernel.name}_{real}(Launch* launch, void** given) {{
+    return f"""extern "C" int emulate_{kernel.name}(Launch* launch, void** given) {{
     {begin}
     {values}
     {watch}
-    auto call = [&] {{ in_{real}::{kernel.name}({names}); }};
-    const int result = emulator::run(*launch, call);
+    auto call = [&] {{ ::{kernel.name}({names}); }};
+    const int result = emulator::run(launch, call);
     {end}
     return result;
 }}"""

@@ -71,7 +71,18 @@ def test_every_minidepth_command_works_in_the_order_of_the_page(tmp_path, monkey
         if program == ".venv/bin/minidepth":
             ran.add(words[0])
             assert cli.main(words + smaller(words)) == 0, words
-    assert ran == {"train", "evaluate", "predict", "compare", "models", "presets", "summary", "gradcheck", "data"}
+    assert ran == {
+        "train",
+        "evaluate",
+        "predict",
+        "compare",
+        "models",
+        "presets",
+        "summary",
+        "gradcheck",
+        "data",
+        "doctor",
+    }
     assert (tmp_path / "runs/rooms-1/samples.png").is_file()
 
 
@@ -83,7 +94,14 @@ def test_the_python_block_is_the_quickstart_which_test_examples_runs():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "lessons/README.md", "docs/differences_from_pytorch.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "lessons/README.md",
+        "docs/differences_from_pytorch.md",
+        "docs/from_naive_to_tiled.md",
+    ],
 )
 def test_links_lead_somewhere(page):
     text = (REPOSITORY / page).read_text(encoding="utf-8")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 
+from minidepth.cuda.device import working_cupy
 from minidepth.errors import InputError
 
 Array = np.ndarray
@@ -113,21 +113,13 @@ def resolve_device(device: str) -> str:
     """The device that will be used for ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
     Raises:
-        InputError: the name is unknown, or ``"cuda"`` is asked for and CuPy, the driver or the kernels are missing.
+        InputError: the name is unknown, or ``"cuda"`` is asked for and CuPy, the driver or a GPU is missing.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"device {device!r} is unknown; use auto, cpu or cuda")
     if device != "cuda":
         return "cpu"
-    if importlib.util.find_spec("cupy") is None:
-        raise InputError("device cuda needs CuPy: pip install 'minidepth[gpu]' (CUDA 12), or use --device cpu")
-    cupy = importlib.import_module("cupy")
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise InputError(f"device cuda: CuPy finds no working driver ({error}); use --device cpu") from None
-    if count == 0:
-        raise InputError("device cuda: the driver reports no GPU; use --device cpu")
+    working_cupy()
     raise InputError(
         "device cuda: operations on CuPy's arrays run on the GPU, but the commands of this release do not yet; "
         "use --device cpu"

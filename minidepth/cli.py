@@ -17,6 +17,7 @@ from typing import Any
 
 from minidepth import __version__, set_num_threads, set_pool_limit
 from minidepth.cli_parser import parser
+from minidepth.cuda.device import out_of_memory
 from minidepth.errors import InputError
 
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return complain(f"{error.filename or 'file system'}: {error.strerror or error}", 2)
     except MemoryError as error:
-        return complain(f"out of memory ({error}); use a smaller --batch or --size, or --recompute", 2)
+        return complain(out_of_memory(error, getattr(arguments, "batch", None)), 2)
 
 
 def complain(text: str, status: int) -> int:

@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = {  # a part may import the parts named here, and itself
     "errors": set(),
-    "backend": {"errors"},
+    "backend": {"cuda", "errors"},
     "cuda": {"errors"},
     "engine": {"backend", "errors"},
     "ops": {"engine", "cuda", "backend", "errors"},

@@ -83,5 +83,5 @@ def test_with_a_broken_driver_it_is_one_line(cupy):
     cupy(fake_cupy(broken=True))
     found = lines(doctor.report("nowhere"))
     assert found["GPU"].startswith("cannot be told: DriverError: cudaErrorInsufficientDriver: the driver is too old")
-    assert found["will be used"].startswith("the CPU (device cuda: CuPy finds no working driver")
+    assert found["will be used"].startswith("the CPU (device cuda: there is no NVIDIA driver")
     assert found["data"] == "nowhere, which is not a folder (MINIDEPTH_DATA)"

@@ -96,6 +96,11 @@ def as_csv(data: dict[str, Any]) -> str:
     return text.getvalue()
 
 
+def in_lines(model: str) -> str:
+    """A network's name and its options, each on a line of its own: side by side they would run into the next column."""
+    return model.replace(":", "\n").replace(",", "\n")
+
+
 def save_grid(
     path: Path, target: str, titles: list[str], pictures: list[np.ndarray], samples: list[Sample], maps: list[list[Any]]
 ) -> None:
@@ -178,7 +183,7 @@ def compare_to_folder(
     (out / "compare.md").write_text(text, encoding="utf-8")
     (out / "compare.csv").write_text(as_csv(table), encoding="utf-8")
     (out / "compare.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
-    titles = [f"{Path(result.row['run']).name}\n{result.row['model']}" for result in results]
+    titles = [f"{Path(result.row['run']).name}\n{in_lines(result.row['model'])}" for result in results]
     maps = [list(row) for row in zip(*(result.maps for result in results))]
     if data is not None:
         dataset = open_dataset(data, split=split)

@@ -77,7 +77,8 @@ def _unpool_zeros(x: torch.Tensor, stride: list[int]) -> torch.Tensor:
 
 def _dropout(x: torch.Tensor, p: float, training: bool, rng: int) -> torch.Tensor:
     """PyTorch has numbers of its own: the mask is drawn as ops/dropout.py says it is."""
-    mask = np.random.default_rng(rng).random(tuple(x.shape), np.float32) >= p
+    key = np.random.default_rng(rng).integers(-(2**63), 2**63, 2).view(np.uint64)
+    mask = np.random.Generator(np.random.Philox(key=key)).random(tuple(x.shape), np.float32) >= np.float32(p)
     return torch.where(torch.tensor(mask), x / (1 - p), 0.0) if training else x
 
 

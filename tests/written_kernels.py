@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+
 from minidepth.cuda.source import Kernel, parse
+from minidepth.testing.emulator import COMPILER
+
+needs_compiler = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the emulator of kernels needs {COMPILER}")
 
 
 def written(folder: Path, text: str, name: str = "planted.cu") -> dict[str, Kernel]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from written_kernels import needs_compiler
 
 from minidepth.cuda import source
 from minidepth.testing import emulator
@@ -12,6 +13,7 @@ from minidepth.testing import emulator
 TESTS = Path(__file__).parents[1]
 
 
+@needs_compiler
 def test_every_kernel_was_executed_and_watched(request) -> None:
     """Only a run of all tests can say so."""
     users = {path for path in TESTS.rglob("test_*.py") if "from twins import" in path.read_text(encoding="utf-8")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from written_kernels import written
+from written_kernels import needs_compiler, written
 
 from minidepth.cuda import Grid, constant, flat, launch, source
 from minidepth.testing import emulated
@@ -38,6 +38,7 @@ def test_what_is_read_in_a_file(kernels) -> None:
     ]
 
 
+@needs_compiler
 def test_by_hand(kernels, x) -> None:
     y = emulated(np.zeros(8, np.float32))
     launch(kernels["scale"], flat(8), x, y, 3, np.int64(8))
@@ -113,6 +114,7 @@ def test_a_number_that_does_not_fit(kernels, x, n) -> None:
         launch(kernels["scale"], ONE, x, x, 2.0, n)
 
 
+@needs_compiler
 def test_other_numbers(kernels, x) -> None:
     scale, sums = kernels["scale"], emulated(np.ones(8))
     with pytest.raises(ValueError, match=r"launch: scale takes real by, in which 1e\+39 does not fit"):

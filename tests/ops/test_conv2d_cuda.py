@@ -118,7 +118,7 @@ def test_pointwise(layer, gpu) -> None:
 
 TENSOR_CORES = [
     Layer((1, 9, 5, 6), (10, 9, 2, 3), (1, 1), (1, 1)),
-    Layer((1, 17, 4, 3), (34, 17, 2, 1), (2, 1), (1, 0)),
+    Layer((1, 35, 4, 3), (34, 35, 2, 1), (2, 1), (1, 0)),  # more than FEW_CHANNELS on both sides
 ]
 
 

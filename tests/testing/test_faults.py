@@ -6,10 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from written_kernels import written
+from written_kernels import needs_compiler, written
 
 from minidepth.cuda import Grid, launch
 from minidepth.testing import KernelError, checking, emulated
+
+pytestmark = needs_compiler
 
 BROKEN_AND_MENDED = r"""
 extern "C" __global__ void read_outside(const real* x, real* y, int n, bool mended) {

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from written_kernels import written
+from written_kernels import needs_compiler, written
 
 from minidepth.cuda import Grid, launch
 from minidepth.testing import checking, emulated, emulator
 from minidepth.testing.emulator import library
+
+pytestmark = needs_compiler
 
 TEXT = r"""
 extern "C" __global__ void places(int* seen) {

@@ -131,7 +131,7 @@ static bool release_lanes(int t) {
         if (fibre.state != AT_WARP || !(one.mask >> (other - first) & 1)) continue;
         const int from = fibre.source;
         if (from < 0) continue;
-        if (!(one.mask >> from & 1) || first + from >= threads || fibres[first + from].state == DONE) fibre.source = -2;
+        if (!(one.mask >> from & 1) || fibres[first + from].state == DONE) fibre.source = -2;
         else memcpy(fibre.taken, fibres[first + from].given, sizeof fibre.taken);
     }
     // A shuffle orders no reads and writes of memory, and a part of the warp is no barrier for all of it.

@@ -90,6 +90,8 @@ def test_a_launch(cupy, tmp_path) -> None:
     assert [type(argument) for argument in arguments[3:]] == [np.float32, np.int32, np.bool_]
     assert (arguments[1], type(arguments[1])) == (0, np.uint64)  # eight bytes of 0, a null pointer
     assert Device.current is None
+    launch(kernels["fill"], Grid((0, 1, 1), (32, 1, 1)), y)
+    assert len(cupy.launched) == 1  # CUDA would refuse a grid without blocks
 
 
 def test_what_is_compiled_and_kept(cupy, tmp_path) -> None:

@@ -175,6 +175,42 @@ extern "C" __global__ void mixed_atomics_of_blocks(real* y, bool mended) {
     else y[threadIdx.x] += 1;
 }
 
+extern "C" __global__ void read_and_atomics_of_blocks(real* y, bool mended) {
+    real before = 0;
+    if (!mended) before = y[0];
+    if (blockIdx.x == 1) atomicAdd(y, real(1) + 0 * before);
+}
+
+extern "C" __global__ void write_and_atomics(real* y, bool mended) {
+    if (threadIdx.x == 0) y[0] = 1;
+    if (mended) __syncthreads();
+    atomicAdd(y, real(1));
+}
+
+extern "C" __global__ void one_of_the_readers_writes(real* y, bool mended) {
+    __shared__ real number;
+    int i = threadIdx.x;
+    if (i == 0) number = 3;
+    __syncthreads();
+    if (i == 5 || i == 63) y[i] = number;
+    if (mended) __syncthreads();
+    __syncwarp();
+    if (i == 63) number = 4;
+}
+
+extern "C" __global__ void halves_wait_apart(real* y, bool mended) {
+    __shared__ real tile[32];
+    int i = threadIdx.x;
+    tile[i] = i;
+    __syncwarp(mended ? 0xffffffffu : i < 16 ? 0x0000ffffu : 0xffff0000u);
+    y[i] = tile[31 - i];
+}
+
+extern "C" __global__ void lane_outside_the_mask(real* y, bool mended) {
+    int i = threadIdx.x;
+    y[i] = __shfl_sync(i < 16 ? 0x0000ffffu : 0xffff0000u, i, mended ? i : 20);
+}
+
 extern "C" __global__ void some_wait(real* y, bool mended) {
     __shared__ real tile[64];
     int i = threadIdx.x;
@@ -256,6 +292,19 @@ FAULTS = {  # kernel: threads a block, blocks, what is said of it
         3,
         r"block (2, 0, 0) thread (0, 0, 0): a race: it reads y[0], which a thread of anoth",
     ),
+    "read_and_atomics_of_blocks": (
+        1,
+        2,
+        r"block (1, 0, 0) thread (0, 0, 0): a race: it writes y[0], which a thread of an",
+    ),
+    "write_and_atomics": (32, 1, r"thread (1, 0, 0): a race: it reads y[0], which thread 0 has written"),
+    "one_of_the_readers_writes": (
+        64,
+        1,
+        r"thread (63, 0, 0): a race: it writes shared number, which another thread has",
+    ),
+    "halves_wait_apart": (32, 1, r"thread (0, 0, 0): a race: it reads shared tile[31], which thread 31 has written"),
+    "lane_outside_the_mask": (32, 1, r"thread (0, 0, 0): __shfl_sync takes the number of lane 20, which is not there"),
     "some_wait": (64, 1, r"thread (32, 0, 0): waits at the __syncthreads of planted.cu line"),
     "lanes_wait_for_the_block": (64, 1, r"hangs in __syncwarp, as 2 of 64 threads wait at __syncthreads"),
     "lanes_apart": (32, 1, r"__shfl_xor_sync waits for lane 16 of its warp, which waits in __syncwarp"),

@@ -110,17 +110,31 @@ def empty_like(array: Array) -> Array:
 
 
 def resolve_device(device: str) -> str:
-    """The device that will be used for ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    """``"cpu"`` or ``"cuda"``, whichever will be used for ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    ``"auto"`` is the GPU where CuPy, the driver and a GPU work, and else the CPU.
 
     Raises:
         InputError: the name is unknown, or ``"cuda"`` is asked for and CuPy, the driver or a GPU is missing.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"device {device!r} is unknown; use auto, cpu or cuda")
-    if device != "cuda":
+    if device == "cpu":
         return "cpu"
-    working_cupy()
-    raise InputError(
-        "device cuda: operations on CuPy's arrays run on the GPU, but the commands of this release do not yet; "
-        "use --device cpu"
-    )
+    try:
+        working_cupy()
+    except InputError:
+        if device == "cuda":
+            raise
+        return "cpu"
+    return "cuda"
+
+
+def to_device(array: Array, device: str) -> Array:
+    """`array` on ``"cpu"`` or ``"cuda"``: itself where it is there already, else a copy.
+
+    From the GPU to the CPU this waits until the GPU has computed it.
+    """
+    if is_on_gpu(array):
+        return array if device == "cuda" else array.get()
+    return working_cupy().asarray(array) if device == "cuda" else array

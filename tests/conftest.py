@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from minidepth.testing import emulator
+from minidepth.testing import device_array, emulator
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -47,3 +49,13 @@ def nyu_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder (set MINIDEPTH_DATA to the folder that holds nyu_csv/)")
     return folder
+
+
+@pytest.fixture
+def emulated_gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The device "cuda" is the emulated GPU, also in a whole command. Gives what stands in for CuPy."""
+    if shutil.which(emulator.COMPILER) is None:
+        pytest.skip(f"the emulator of CUDA kernels needs {emulator.COMPILER}; install g++, or set CXX")
+    for place in ("minidepth.cuda.device", "minidepth.backend"):
+        monkeypatch.setattr(f"{place}.working_cupy", lambda: device_array.DeviceArray.module)
+    return device_array.DeviceArray.module

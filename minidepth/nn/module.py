@@ -19,7 +19,7 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-from minidepth.backend import Array, xp
+from minidepth.backend import Array, to_device, xp
 from minidepth.engine import Tensor
 from minidepth.errors import CheckpointError
 
@@ -118,6 +118,20 @@ class Module:
         for buffer in self.buffers():
             if buffer.data.dtype.kind == "f":
                 buffer.data = buffer.data.astype(dtype)
+        return self
+
+    def to(self: Self, device: str) -> Self:
+        """Move all parameters with their gradients, and floating buffers, to ``"cpu"`` or ``"cuda"``, in place.
+
+        Whole numbers, such as the seed that dropout counts on from, stay on the CPU, where they are read at every call.
+        Make the optimiser afterwards: its running sums lie where the parameters lay when it was made.
+        """
+        for parameter in self.parameters():
+            parameter.data = to_device(parameter.data, device)
+            parameter.grad = None if parameter.grad is None else to_device(parameter.grad, device)
+        for buffer in self.buffers():
+            if buffer.data.dtype.kind == "f":
+                buffer.data = to_device(buffer.data, device)
         return self
 
     # --- saving and loading -----------------------------------------------------------------------------------------

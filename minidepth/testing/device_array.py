@@ -33,9 +33,10 @@ class _Module:
         return _wrapped(value)
 
     def asarray(self, data: Any, dtype: Any = None) -> DeviceArray:
-        return DeviceArray(np.asarray(_host(data, move=True), dtype))
+        return data if isinstance(data, DeviceArray) and dtype in (None, data.dtype) else self.array(data, dtype)
 
-    array = asarray
+    def array(self, data: Any, dtype: Any = None) -> DeviceArray:
+        return DeviceArray(np.array(_host(data, move=True), dtype))
 
     def empty(self, shape: Any, dtype: Any = float) -> DeviceArray:
         host = np.empty(shape, dtype)

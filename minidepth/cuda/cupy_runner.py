@@ -4,6 +4,7 @@ A file is compiled when its first kernel is launched, once for each type of numb
 keeps the result on disk, so that the next process starts at once. What a .cu file includes is put in its place, as the
 disk cache looks at one text only and would not see that a header has changed.
 
+The header of half, cuda_fp16.h, is found by CuPy: its own kernels include it, too.
 CuPy adds ``-ftz=true``: in float32, numbers below 1.2e-38 count as 0.
 """
 
@@ -20,7 +21,11 @@ import numpy as np
 from minidepth.cuda.launch import Grid
 from minidepth.cuda.source import Kernel, included
 
-_C_TYPE = {"float32": "float", "float64": "double"}
+_TYPES = {
+    "float16": ("-DREAL=float", "-DSTORED=__half"),
+    "float32": ("-DREAL=float",),
+    "float64": ("-DREAL=double",),
+}
 _NULL = np.uint64(0)
 """A null pointer. CuPy would take None for an argument that is not there at all."""
 
@@ -40,8 +45,8 @@ def _function(file: Path, name: str, real: str, device: int) -> Callable[..., No
 
 @functools.cache
 def _module(file: Path, real: str, device: int) -> cupy.RawModule:
-    """`file` compiled for `device`, with `real` as float or double."""
-    module = cupy.RawModule(code=included(file), options=("-std=c++17", f"-DREAL={_C_TYPE[real]}"))
+    """`file` compiled for `device`, for arrays of that dtype."""
+    module = cupy.RawModule(code=included(file), options=("-std=c++17", *_TYPES[real]))
     try:
         module.compile()
     except cupy.cuda.compiler.CompileException as error:

@@ -30,9 +30,15 @@ class Grid(NamedTuple):
 RUNNERS: dict[type, Run] = {}
 """Type of array -> what runs a kernel on such arrays: ``run(kernel, dtype, grid, arguments)``."""
 
-_DTYPES = {name: np.dtype(dtype) for name, dtype in TYPES.items()}
-_REALS = {np.dtype("float32"): "float32", np.dtype("float64"): "float64"}
-_REAL_TYPES = {"float32": "float", "float64": "double"}
+_DTYPES = {name: np.dtype(dtype) for name, dtype in TYPES.items()} | {"half": np.dtype("float16")}
+_REALS = {np.dtype(name): name for name in ("float16", "float32", "float64")}
+_MEANINGS = {
+    "float16": {"real": "float", "stored": "half"},
+    "float32": {"real": "float", "stored": "float"},
+    "float64": {"real": "double", "stored": "double"},
+}
+"""What the words of the .cu files stand for, by the dtype of the arrays that layers hand each other."""
+
 _LIMITS = {
     name: (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for name, dtype in TYPES.items() if "int" in dtype
 }
@@ -62,7 +68,8 @@ def launch(name: str | Kernel, grid: Grid, *args: Any, real: str | None = None) 
             `minidepth.cuda.source.parse`.
         grid: see `flat`.
         args: what the kernel takes, in order: C-contiguous arrays on the GPU, numbers, and None for a null pointer.
-        real: "float32" or "float64", for a kernel that finds its numbers by addresses; else the arrays say it.
+        real: "float32", "float64" or "float16", for a kernel that finds its numbers by addresses; else the arrays say
+            it. In "float16" the kernel computes in float32, and what it declares as `stored` is half.
 
     Raises:
         TypeError, ValueError: the grid is too large, or an argument does not fit the declaration; the text names it and
@@ -78,13 +85,8 @@ def launch(name: str | Kernel, grid: Grid, *args: Any, real: str | None = None) 
         raise TypeError(f"launch: {kernel} got no array, so nothing says where it is to run")
     run, device = RUNNERS[type(arrays[0])], arrays[0].device
     if real is None:
-        reals = [
-            arg.dtype
-            for parameter, arg in pairs
-            if parameter.type == "real" and parameter.is_pointer and arg is not None
-        ]
-        real = _REALS.get(reals[0], str(reals[0])) if reals else "float32"
-    if real not in _REAL_TYPES:
+        real = _said_by_arrays(pairs)
+    if real not in _MEANINGS or (real == "float16" and not kernel.takes_half):
         raise TypeError(f"launch: {kernel.name} computes in float32 or float64, not in {real}; use .astype('float32')")
     bound = []
     for parameter, arg in pairs:
@@ -101,6 +103,15 @@ def launch(name: str | Kernel, grid: Grid, *args: Any, real: str | None = None) 
         bound.append(arg)
     if 0 not in grid.blocks:
         run(kernel, real, grid, bound)
+
+
+def _said_by_arrays(pairs: list[tuple[Parameter, Any]]) -> str:
+    """The dtype that a kernel is to be compiled for: that of its `stored` arrays, or of its `real` ones."""
+    for kind in ("stored", "real"):
+        for parameter, arg in pairs:
+            if parameter.type == kind and parameter.is_pointer and arg is not None:
+                return _REALS.get(arg.dtype, str(arg.dtype))
+    return "float32"
 
 
 def _check_grid(kernel: Kernel, grid: Grid) -> None:
@@ -134,7 +145,7 @@ def _array(kernel: Kernel, parameter: Parameter, array: Any) -> Any:
 
 
 def _check_array(kernel: Kernel, parameter: Parameter, array: Any, real: str) -> None:
-    expected = _DTYPES[_REAL_TYPES[real] if parameter.type == "real" else parameter.type]
+    expected = _DTYPES[_MEANINGS[real].get(parameter.type, parameter.type)]
     if array.dtype != expected:
         raise TypeError(f"launch: {kernel.name} takes {parameter} in {expected}, but got {array.dtype}")
     if not array.flags.c_contiguous:
@@ -146,7 +157,7 @@ def _check_array(kernel: Kernel, parameter: Parameter, array: Any, real: str) ->
 
 def _number(kernel: Kernel, parameter: Parameter, value: Any, real: str) -> Any:
     """`value` in the type that the kernel reads, as CuPy hands over a Python number as 8 bytes whatever is expected."""
-    kind = _REAL_TYPES[real] if parameter.type == "real" else parameter.type
+    kind = _MEANINGS[real].get(parameter.type, parameter.type)
     if not isinstance(value, _NUMBERS):
         raise TypeError(f"launch: {kernel.name} takes {parameter} as a number, not {type(value).__qualname__}")
     if kind in _LARGEST:

@@ -8,7 +8,8 @@ the tests find every kernel by it. This needs no GPU and no compiler. Two habits
 * ``constexpr int TILE = 16;`` is what both sides must know, and Python asks for it with ``constant("conv2d", "TILE")``.
 
 ``real`` is the type of the numbers that are computed with. A file is compiled once with it as float, and for gradient
-checks once more with it as double.
+checks once more with it as double. ``const stored* x`` are numbers in the type that layers hand each other: the same
+one, or half, for which the file is compiled a third time, with ``real`` as float.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ TYPES = {
     "unsigned char": "uint8",
     "bool": "bool",
 }
-"""C's name of a type -> NumPy's. ``real`` is float or double."""
+"""C's name of a type -> NumPy's. ``real`` is float or double, ``stored`` one of them or half."""
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _KERNEL = re.compile(
     r'extern\s+"C"\s+__global__\s+(?:void\s+)?(?:__launch_bounds__\([^)]*\)\s*)?(?:void\s+)?(\w+)\s*\(([^)]*)\)'
 )
 _PARAMETER = re.compile(
-    rf"(?P<const>const\s+)?(?P<type>real|{'|'.join(TYPES)})\s*(?P<pointer>\*)?\s*(?:__restrict__\s+)?(?P<name>\w+)"
+    rf"(?P<const>const\s+)?(?P<type>real|stored|{'|'.join(TYPES)})\s*(?P<pointer>\*)?\s*(?:__restrict__\s+)?(?P<name>\w+)"
 )
 _INCLUDE = re.compile(r'^#include "([^"]+)"$', re.MULTILINE)
 _CONSTANT = re.compile(r"constexpr\s+int\s+(\w+)\s*=\s*(\d+)\s*;")
@@ -61,6 +62,11 @@ class Kernel(NamedTuple):
     name: str
     file: Path
     parameters: tuple[Parameter, ...]
+
+    @property
+    def takes_half(self) -> bool:
+        """Whether it reads or writes numbers that may be half."""
+        return any(parameter.type == "stored" for parameter in self.parameters)
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(map(str, self.parameters))})"
@@ -124,10 +130,10 @@ def parse(file: Path, text: str) -> list[Kernel]:
         parameters = []
         for part in filter(None, (part.strip() for part in inside.split(","))):
             match = _PARAMETER.fullmatch(part)
-            if match is None:
+            if match is None or (match["type"] == "stored" and not match["pointer"]):
                 raise ValueError(
                     f"{file.name}: {name} has the parameter {part!r}; a kernel takes pointers and numbers of the types "
-                    f"real, {', '.join(TYPES)}"
+                    f"real, {', '.join(TYPES)}, and pointers to stored"
                 )
             parameters.append(Parameter(match["name"], match["type"], bool(match["pointer"]), bool(match["const"])))
         kernels.append(Kernel(name, file, tuple(parameters)))

@@ -1,8 +1,11 @@
 // What every .cu file of minidepth begins with.
 //
-// `real` is the type of the numbers that are computed with: float, or double for gradient checks. A file is compiled
-// once for each (-DREAL=double). Numbers are counted with int: an array has fewer than 2^31 of them, which `launch` sees
-// to. One layout: NCHW, C-contiguous.
+// `real` is the type of the numbers that are computed with: float, or double for gradient checks. `stored` is the type
+// in which layers hand each other their numbers: the same, or half (2 bytes) where `real` is float. ``real v = x[i];`` and
+// ``y[i] = v;`` turn one into the other, the second rounds; sums, parameters and statistics stay `real`.
+//
+// A file is compiled once for each pair (-DREAL=double; -DSTORED=__half). Numbers are counted with int: an array has
+// fewer than 2^31 of them, which `launch` sees to. One layout: NCHW, C-contiguous.
 #ifndef MINIDEPTH_COMMON_CUH
 #define MINIDEPTH_COMMON_CUH
 
@@ -10,6 +13,13 @@
 #define REAL float
 #endif
 typedef REAL real;
+
+#ifdef STORED
+#include <cuda_fp16.h>
+typedef STORED stored;
+#else
+typedef real stored;
+#endif
 
 #ifndef INFINITY  // NVRTC, which CuPy compiles with, has no math.h
 #define INFINITY __int_as_float(0x7f800000)
@@ -19,6 +29,8 @@ typedef REAL real;
 // must be a multiple of two numbers (of 16 bytes), see `aligned` in cuda/launch.py.
 struct alignas(2 * sizeof(real)) real2 { real x, y; };
 struct alignas(16) real4 { real x, y, z, w; };
+struct alignas(2 * sizeof(stored)) stored2 { stored x, y; };
+struct alignas(sizeof(stored) < 4 ? 8 : 16) stored4 { stored x, y, z, w; };
 
 constexpr int WARP = 32;
 

@@ -44,6 +44,7 @@ extern int64_t shared_reads, shared_writes;
 // float for float; unsigned char and int for unsigned char.
 template <class Value, bool = std::is_arithmetic_v<Value>> struct Promoted { using type = Value; };
 template <class Value> struct Promoted<Value, true> { using type = decltype(+Value()); };
+template <> struct Promoted<__half, false> { using type = float; };
 template <class To, class Value>
 constexpr bool same_number = std::is_same_v<To, Value> || std::is_same_v<To, typename Promoted<Value>::type>;
 

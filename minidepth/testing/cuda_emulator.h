@@ -48,6 +48,7 @@ inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
 inline int __float_as_int(float x) { int bits; memcpy(&bits, &x, 4); return bits; }
 inline unsigned __float_as_uint(float x) { unsigned bits; memcpy(&bits, &x, 4); return bits; }
 inline float __uint_as_float(unsigned bits) { float x; memcpy(&x, &bits, 4); return x; }
+#include "cuda_fp16.h"
 
 // What Python hands in: an array argument as one of these, a number as its address.
 struct Array {

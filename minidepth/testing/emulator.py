@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from minidepth.cuda.launch import RUNNERS, Grid
-from minidepth.cuda.source import Kernel, files
+from minidepth.cuda.source import Kernel, files, kernels
 from minidepth.testing.device_array import DeviceArray, addressed
 from minidepth.testing.translate import translate
 
@@ -86,7 +86,7 @@ _launches: list[Counts] | None = None
 
 
 executed: set[tuple[str, str]] = set()
-"""What has run in this process: the name of each kernel with "float32", "float64", or "checked"."""
+"""What has run in this process: the name of each kernel with "float16", "float32", "float64" or "float32 checked"."""
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def run(kernel: Kernel, real: str, grid: Grid, arguments: list[Any]) -> None:
     )  # fmt: skip
     with _lock:
         status = function(ctypes.byref(launch), given)
-    executed.add((kernel.name, "checked" if checked else real))
+    executed.add((kernel.name, f"{real} checked" if checked else real))
     if status:
         raise KernelError(f"{kernel.file.name}: {kernel.name}: {message.value.decode()}")
     if _launches is not None:
@@ -161,8 +161,9 @@ def library(file: Path, real: str, checked: bool) -> ctypes.CDLL:
 def build() -> None:
     """Compile all .cu files of the package for the tests, several at a time."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
-        modes = (("float32", True), ("float64", False))
-        for future in [pool.submit(library, file, *mode) for file in files() for mode in modes]:
+        modes = [(file, *mode) for file in files() for mode in (("float32", True), ("float64", False))]
+        modes += [(file, "float16", True) for file in sorted({k.file for k in kernels().values() if k.takes_half})]
+        for future in [pool.submit(library, *mode) for mode in modes]:
             future.result()
 
 

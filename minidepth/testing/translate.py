@@ -16,9 +16,12 @@ from pathlib import Path
 
 from minidepth.cuda.source import Kernel, Parameter, included, parse, without_comments
 
-C_TYPES = {"float32": "float", "float64": "double"}
+C_TYPES = {"float16": "float", "float32": "float", "float64": "double"}
 
-_TYPE = r"(?:const\s+)?(?:real[24]?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|long\s+long|bool)"
+_TYPE = (
+    r"(?:const\s+)?(?:(?:real|stored)[24]?|__half2?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|"
+    r"long\s+long|bool)"
+)
 _POINTER = re.compile(rf"({_TYPE})\s*\*\s*(?:__restrict__\s+)?(\w+)")
 _CAST = re.compile(rf"reinterpret_cast<({_TYPE})\s*\*>")
 _ALIGNED = r"((?:__align__|alignas)\(16\)\s+)?"
@@ -26,7 +29,7 @@ _SHARED = re.compile(rf"{_ALIGNED}__shared__\s+{_ALIGNED}([\w\s]+?)\s+(\w+)((?:\
 
 
 def translate(file: Path, real: str, checked: bool) -> str:
-    """The C++ source with the kernels of `file`, each as emulate_NAME, where `real` is "float32" or "float64".
+    """The C++ source with the kernels of `file`, each as emulate_NAME, for arrays of the dtype `real`.
 
     Raises:
         ValueError: something is declared in a way that the checking mode cannot watch.
@@ -37,6 +40,7 @@ def translate(file: Path, real: str, checked: bool) -> str:
         [
             "#define CHECKED" if checked else "",
             f"#define REAL {C_TYPES[real]}",
+            "#define STORED __half" if real == "float16" else "",
             '#include "cuda_emulator.h"',
             "namespace {",  # nameless: two libraries must not share the shared arrays of a template
             watched(file.name, body) if checked else body,
@@ -71,7 +75,7 @@ def _wrapper(kernel: Kernel, real: str, checked: bool) -> str:
     """``int emulate_NAME(launch, arguments)``: 0, or 1 with the fault in the launch's message."""
 
     def unpacked(number: int, parameter: Parameter) -> str:
-        name = C_TYPES[real] if parameter.type == "real" else parameter.type
+        name = C_TYPES[real] if parameter.type == "real" else parameter.type  # `stored` is a word of common.cuh
         if not parameter.is_pointer:
             return f"argument<{name}>(given[{number}])"
         return f"array_argument<{'const ' if parameter.is_const else ''}{name}>(given[{number}])"

@@ -16,6 +16,7 @@ from minidepth.cuda.launch import RUNNERS
 TEXT = """
 extern "C" __global__ void scale(const real* x, const real* by, real* y, real slope, int n, bool really) {}
 extern "C" __global__ void fill(real* y) {}
+extern "C" __global__ void store(stored* y) {}
 """
 
 
@@ -99,14 +100,16 @@ def test_what_is_compiled_and_kept(cupy, tmp_path) -> None:
     for device, dtype in ((0, np.float32), (0, np.float32), (0, np.float64), (1, np.float32)):
         launch(kernels["fill"], grid, Array(Device(device), dtype))
     launch(kernels["scale"], grid, Array(Device(0)), None, None, 1, 1, False)
+    launch(kernels["store"], grid, Array(Device(0), np.float16))
     assert [module.options for module in cupy.modules] == [
         ("-std=c++17", "-DREAL=float"),
         ("-std=c++17", "-DREAL=double"),
         ("-std=c++17", "-DREAL=float"),
+        ("-std=c++17", "-DREAL=float", "-DSTORED=__half"),
     ]
     assert cupy.modules[0].found == ["fill", "scale"]
-    assert "typedef REAL real;" in cupy.modules[0].code and "#include" not in cupy.modules[0].code
-    assert len(cupy.launched) == 5
+    assert "typedef REAL real;" in cupy.modules[0].code and '#include "' not in cupy.modules[0].code
+    assert len(cupy.launched) == 6
 
 
 def test_a_file_that_does_not_compile(cupy, tmp_path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from written_kernels import needs_compiler, written
 
 from minidepth.cuda import Grid, constant, flat, launch, source
+from minidepth.cuda.launch import RUNNERS
 from minidepth.testing import emulated
 
 TEXT = """
@@ -16,6 +17,7 @@ scale(const real* __restrict__ x, real *y, real by, int n) { int i = flat_thread
 extern "C" __global__ __launch_bounds__(64) void counters(unsigned char* a, long long* b, unsigned int* c, long long n)
 {}
 extern "C" __global__ void switched(double* sums, const bool* on, bool really) {}
+extern "C" __global__ void normalised(const real* by, const stored* x, stored* y, real slope) {}
 """
 ONE = Grid((1, 1, 1), (32, 1, 1))
 
@@ -35,7 +37,9 @@ def test_what_is_read_in_a_file(kernels) -> None:
         "scale(const real* x, real* y, real by, int n)",
         "counters(unsigned char* a, long long* b, unsigned int* c, long long n)",
         "switched(double* sums, const bool* on, bool really)",
+        "normalised(const real* by, const stored* x, stored* y, real slope)",
     ]
+    assert [kernel.takes_half for kernel in kernels.values()] == [False, False, False, True]
 
 
 @needs_compiler
@@ -81,6 +85,27 @@ def test_wrong_dtype(kernels, x) -> None:
         launch(kernels["counters"], ONE, x, None, None, 8)
     with pytest.raises(TypeError, match=r"launch: switched takes double\* sums in float64, but got float32"):
         launch(kernels["switched"], ONE, x, None, True)
+
+
+def test_half(kernels, x, monkeypatch) -> None:
+    """What is declared `stored` may be half, and says what the kernel is compiled for; the rest stays float32."""
+    half, double, said = emulated(np.ones(8, np.float16)), emulated(np.ones(8)), []
+    monkeypatch.setitem(RUNNERS, type(x), lambda kernel, real, grid, bound: said.append((real, type(bound[3]))))
+    for by, stored in ((x, half), (x, x), (double, double), (None, half)):
+        launch(kernels["normalised"], ONE, by, stored, stored, 0.5)
+    assert said == [
+        ("float16", np.float32), ("float32", np.float32), ("float64", np.float64), ("float16", np.float32),
+    ]  # fmt: skip
+    for by, one, other, text in (
+        (half, half, half, r"real\* by in float32, but got float16"),
+        (double, half, half, r"real\* by in float32, but got float64"),
+        (x, half, x, r"stored\* y in float16, but got float32"),
+        (x, x, half, r"stored\* y in float32, but got float16"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            launch(kernels["normalised"], ONE, by, one, other, 0.5)
+    with pytest.raises(TypeError, match="scale computes in float32 or float64, not in float16"):
+        launch(kernels["scale"], ONE, x, x, 2.0, 8, real="float16")
 
 
 def test_not_contiguous(kernels, x) -> None:
@@ -147,7 +172,9 @@ def test_a_grid_that_no_gpu_takes(kernels, x, blocks, threads, text) -> None:
         launch(kernels["scale"], Grid(blocks, threads), x, x, 2.0, 8)
 
 
-@pytest.mark.parametrize("parameter", ["int2 size", "const real** rows", "real tile[4]", "short* x", "real", "T* x"])
+@pytest.mark.parametrize(
+    "parameter", ["int2 size", "const real** rows", "real tile[4]", "short* x", "real", "T* x", "stored x"]
+)
 def test_a_declaration_that_cannot_be_read(tmp_path, parameter) -> None:
     with pytest.raises(
         ValueError, match=r"planted.cu: wrong has the parameter .*; a kernel takes pointers and numbers of"

@@ -1,4 +1,5 @@
-"""NVIDIA's compilers take every .cu file without a word: nvcc for three generations of cards, in float and in double.
+"""NVIDIA's compilers take every .cu file without a word: nvcc for three generations of cards, in float and in
+double, and in half what says `stored`.
 
 All files are compiled as one text, each in a namespace of its own: that takes a fifth of the time. For float on the two
 newer generations nvcc optimises, as what counts there is that all numbers of a thread stay in registers.
@@ -22,6 +23,11 @@ WANTED = (70, 80, 90)
 """V100, A100 and H100. CUDA 13 no longer knows the first: then the oldest that it does know takes its place."""
 
 QUICKLY = ("-Xcicc", "-O0", "-Xptxas", "-O0")
+TYPES = {
+    "half": ("-DREAL=float", "-DSTORED=__half"),
+    "float": ("-DREAL=float",),
+    "double": ("-DREAL=double",),
+}
 
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed; CI compiles with it")
 
@@ -41,28 +47,35 @@ def together(files: list[Path]) -> str:
     return text
 
 
+def files_in_half() -> list[Path]:
+    return sorted({kernel.file for kernel in source.kernels().values() if kernel.takes_half})
+
+
 def nvcc(path: Path, real: str, number: int, *options: str) -> tuple[int, str]:
     """Its exit status, and all that it says."""
     target = path.with_suffix(f".{real}_{number}.cubin")
-    command = ["nvcc", "-std=c++17", f"-DREAL={real}", f"-arch=sm_{number}", *options, "-cubin", "-o", target, path]
+    command = ["nvcc", "-std=c++17", *TYPES[real], f"-arch=sm_{number}", *options, "-cubin", "-o", target, path]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
 @needs_nvcc
 def test_every_file_compiles_without_a_warning(tmp_path) -> None:
-    path = tmp_path / "all.cu"
+    path, in_half = tmp_path / "all.cu", tmp_path / "half.cu"
     path.write_text(together(source.files()), encoding="utf-8")
+    in_half.write_text(together(files_in_half()), encoding="utf-8")
     first, *newer = architectures()
     jobs = [("float", number, "-Xptxas", "-v") for number in newer]
     jobs += [("float", first, *QUICKLY), *(("double", number, *QUICKLY) for number in architectures())]
+    jobs += [("half", newer[-1], "-Xptxas", "-v"), *(("half", number, *QUICKLY) for number in (first, *newer[:-1]))]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
-        results = list(pool.map(lambda job: nvcc(path, *job), jobs))
+        results = list(pool.map(lambda job: nvcc(in_half if job[0] == "half" else path, *job), jobs))
     for job, (status, said) in zip(jobs, results):
         if "-v" in job:
             spilt = re.findall(r"Function properties for (\w+)\n.* ([1-9]\d*) bytes spill", said)
             assert not spilt, f"numbers of a thread find no register on sm_{job[1]}: {spilt}"
-            assert all(f"Compiling entry function '{name}'" in said for name in source.kernels())
+            compiled = [k for k in source.kernels().values() if job[0] != "half" or k.file in files_in_half()]
+            assert all(f"Compiling entry function '{kernel.name}'" in said for kernel in compiled)
             said = re.sub(r"^(ptxas info|    \d+ bytes stack frame).*\n", "", said, flags=re.MULTILINE)
         assert (status, said) == (0, ""), job
 
@@ -79,17 +92,23 @@ def test_nvrtc(tmp_path) -> None:
     """CuPy compiles with NVRTC, which has no headers of its own; the options are those that CuPy gives."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # CuPy's, where there is no driver
-        nvrtc = pytest.importorskip("cupy", reason="CuPy, whose NVRTC compiles here, is not installed").cuda.nvrtc
+        cupy = pytest.importorskip("cupy", reason="CuPy, whose NVRTC compiles here, is not installed")
+    nvrtc = cupy.cuda.nvrtc
     try:
         nvrtc.getVersion()
     except Exception as error:  # its type depends on the version of CuPy
         pytest.skip(f"CuPy finds no NVRTC: {error}")
-    text = together(source.files())
-    for real in ("float", "double"):
-        program = nvrtc.createProgram(text, "all.cu", (), ())
-        options = ("-std=c++17", f"-DREAL={real}", "-ftz=true", "-arch=sm_80", "--device-as-default-execution-space")
+    packages = Path(cupy.__file__).parents[1]
+    of_half = [path.parent for name in ("cupy", "nvidia") for path in (packages / name).rglob("cuda_fp16.h")]
+    folders = of_half or [Path(cupy.cuda.get_cuda_path() or "/usr/local/cuda", "include")]
+    for real, types in TYPES.items():
+        files = files_in_half() if real == "half" else source.files()
+        program = nvrtc.createProgram(together(files), "all.cu", (), ())
+        options = ("-std=c++17", *types, "-ftz=true", "-arch=sm_80", "--device-as-default-execution-space")
+        options += tuple(f"-I{folder}" for folder in folders) if real == "half" else ()
         try:
             nvrtc.compileProgram(program, options)
         except nvrtc.NVRTCError:
             pytest.fail(nvrtc.getProgramLog(program))
-        assert all(name.encode() in nvrtc.getCUBIN(program) for name in source.kernels())
+        names = [kernel.name for kernel in source.kernels().values() if kernel.file in files]
+        assert all(name.encode() in nvrtc.getCUBIN(program) for name in names)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from written_kernels import needs_compiler, written
 
-from minidepth.cuda import Grid, launch
+from minidepth.cuda import Grid, flat, launch
 from minidepth.testing import checking, emulated, emulator
 from minidepth.testing.emulator import library
 
@@ -108,6 +108,25 @@ extern "C" __global__ void in_order(real* y, int rounds) {
         __syncthreads();
     }
     y[i] = tile[i];
+}
+
+extern "C" __global__ void halves(const stored* x, stored* twice, stored* reversed, int n) {
+    __shared__ stored tile[8];
+    int i = flat_thread();
+    if (i >= n) return;
+    real value = x[i];
+    tile[threadIdx.x] = value;
+    real kept = tile[threadIdx.x];
+    twice[i] = value + kept;
+    if (threadIdx.x % 4 != 0) return;
+    stored4 four = reinterpret_cast<const stored4*>(x)[i / 4];
+    stored4 back = {four.w, four.z, four.y, four.x};
+    reinterpret_cast<stored4*>(reversed)[i / 4] = back;
+}
+
+extern "C" __global__ void rounded(const float* x, stored* y, int n) {
+    int i = flat_thread();
+    if (i < n) y[i] = x[i];
 }
 
 extern "C" __global__ void arithmetic(const real* x, real* y) {
@@ -250,6 +269,31 @@ def test_the_checking_mode_computes_the_same(kernels, mode) -> None:
     expected = x + np.concatenate([[0], x[:-1]]) + x + 2 + 2 * shared + np.arange(4)
     expected[3] -= shared[0]
     np.testing.assert_allclose(y.get(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_stored_numbers(kernels, mode, dtype) -> None:
+    x, twice, reverse = np.arange(16, dtype=dtype) - 3, emulated(np.zeros(16, dtype)), emulated(np.zeros(16, dtype))
+    launch(kernels["halves"], Grid((2, 1, 1), (8, 1, 1)), emulated(x), twice, reverse, 16)
+    np.testing.assert_array_equal(twice.get(), 2 * x)
+    np.testing.assert_array_equal(reverse.get(), x.reshape(4, 4)[:, ::-1].ravel())
+    if mode is not None:
+        assert mode[0].reads["x"] == 32 and mode[0].writes["reversed"] == 16
+
+
+def test_every_half(kernels, mode) -> None:
+    """All 65536 of them become a float and half again; what lies between is rounded as NumPy does."""
+    every = np.arange(65536, dtype=np.uint16).view(np.float16)
+    finite = np.sort(every[np.isfinite(every)].astype(np.float32))
+    beyond = np.array([65519.99, 65520, 70000, -1e30, np.inf, np.nan, -0.0, 2.0**-25, 2.0**-26], np.float32)
+    middle = (finite[1:] + finite[:-1]) / 2
+    x = np.concatenate([every.astype(np.float32), middle, np.nextafter(middle, 0), np.nextafter(middle, 9e9), beyond])
+    y = emulated(np.zeros(x.size, np.float16))
+    launch(kernels["rounded"], flat(x.size), emulated(x), y, x.size)
+    with np.errstate(over="ignore"):
+        expected = x.astype(np.float16)
+    np.testing.assert_array_equal(y.get(), expected)
+    np.testing.assert_array_equal(np.signbit(y.get()), np.signbit(expected))
 
 
 def test_a_file_that_is_wrong(tmp_path, monkeypatch) -> None:

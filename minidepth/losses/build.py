@@ -106,10 +106,15 @@ class Loss:
             valid: bool (N, 1, H, W); may be one for all outputs.
             image: (N, 3, H, W), for losses that look at the picture (`needs_image`).
         """
-        total, *others = [term.weight * self._value(term, prediction, target, valid, image) for term in self.terms]
+        total, *others = [self._weighted(term, prediction, target, valid, image) for term in self.terms]
         for other in others:
             total = total + other
         return total
+
+    def _weighted(self, term: Term, *given: Any) -> Tensor:
+        """The loss of one term; nothing is multiplied by 1, as a number alone costs a GPU a launch each way."""
+        value = self._value(term, *given)
+        return value if term.weight == 1 else term.weight * value
 
     def _value(self, term: Term, prediction: Any, target: Any, valid: Any, image: Array | None) -> Tensor:
         """The loss of one term, without its weight."""

@@ -19,9 +19,12 @@ from __future__ import annotations
 
 from minidepth.backend import Array
 from minidepth.engine import Tensor
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
 from minidepth.losses.masked import masked_target, squash, where_valid
 
 
+@on_gpu(fused.overlap, name="dice", smooth=1)
 def dice(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """1 - Dice overlap of sigmoid(prediction) and target, over the whole batch.
 
@@ -33,11 +36,13 @@ def dice(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return _dice("dice", squash(prediction, valid), target, valid, smooth=1)
 
 
+@on_gpu(fused.overlap, name="dice:probabilities", smooth=1, logits=False)
 def dice_probabilities(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """1 - Dice overlap of prediction and target, both from 0 to 1. Arguments else as for `dice`."""
     return _dice("dice:probabilities", prediction, target, valid, smooth=1)
 
 
+@on_gpu(fused.overlap, name="dice:milesial", smooth=1e-6)
 def dice_milesial(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """`dice` with the small constant of Pytorch-UNet. Arguments as for `dice`."""
     return _dice("dice:milesial", squash(prediction, valid), target, valid, smooth=1e-6)

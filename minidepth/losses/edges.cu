@@ -1,5 +1,5 @@
 // The losses on the steps from pixel to pixel, value and gradient in one launch: edges, smoothness and
-// smoothness:keras; the formulas are in edges.py.
+// smoothness:keras, which needs two more launches first for its two weights; the formulas are in edges.py.
 //
 // Threads: one for each pixel of a picture, which looks at the steps to its four neighbours: all four for its gradient,
 // those to the right and downwards for the sum. Bytes moved: 13 a pixel (9 without a target), and 4 for each channel of
@@ -57,4 +57,33 @@ extern "C" __global__ __launch_bounds__(256) void edges_steps(
     }
     if (slopes != nullptr && i < area) slopes[picture + i] = slope;
     leave_sums(total, counted, sums);
+}
+
+// The sums over which smoothness:keras makes its weights: the steps of the target to the right, those downwards, and
+// the valid pixels. Grid as above.
+extern "C" __global__ __launch_bounds__(256) void edges_of_target(const real* __restrict__ target,
+                                                                  const bool* __restrict__ valid,
+                                                                  real* __restrict__ sums, int height, int width) {
+    const int i = flat_thread(), area = height * width, picture = blockIdx.y * area;
+    real across = 0, down = 0, counted = 0;
+    if (i < area && valid[picture + i]) {
+        real here = target[picture + i];
+        if (i % width + 1 < width && valid[picture + i + 1]) across = abs(target[picture + i + 1] - here);
+        if (i + width < area && valid[picture + i + width]) down = abs(target[picture + i + width] - here);
+        counted = 1;
+    }
+    leave_sum(across, sums, 0, 3);
+    leave_sum(down, sums, 1, 3);
+    leave_sum(counted, sums, 2, 3);
+}
+
+// One block.
+extern "C" __global__ __launch_bounds__(256) void edges_weights(const real* __restrict__ sums,
+                                                                real* __restrict__ weights, int blocks) {
+    const real across = sum_left(sums, 0, 3, blocks), down = sum_left(sums, 1, 3, blocks);
+    const real n = max(sum_left(sums, 2, 3, blocks), real(1));
+    if (threadIdx.x == 0) {
+        weights[0] = exp(across / n);
+        weights[1] = exp(down / n);
+    }
 }

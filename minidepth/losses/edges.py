@@ -64,18 +64,13 @@ def _smooth(prediction: Tensor, valid: Array, image: Array) -> Tensor:
     return _mean_of_steps(where_valid(prediction, valid), valid, across, down)
 
 
+@on_gpu(fused.edges_evenly)
 def smoothness_keras(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Mean of |dx p| + |dy p|, each times the exponential of that mean of the target. Arguments as for `edges`."""
     t = masked_target("smoothness:keras", prediction, target, valid).data
     lib, (beside, below), n = xp(t), _pairs(valid), count(valid, t.dtype)
     across = lib.exp((lib.abs(t[..., 1:] - t[..., :-1]) * beside).sum() / n)
     down = lib.exp((lib.abs(t[..., 1:, :] - t[..., :-1, :]) * below).sum() / n)
-    return _smooth_evenly(prediction, valid, across, down)
-
-
-@on_gpu(fused.edges_times)
-def _smooth_evenly(prediction: Tensor, valid: Array, across: Array, down: Array) -> Tensor:
-    beside, below = _pairs(valid)
     return _mean_of_steps(where_valid(prediction, valid), valid, across * beside, down * below)
 
 

@@ -5,7 +5,8 @@
 
 The losses themselves are written once, as formulas, and run so on NumPy arrays. `on_gpu` names what does the same in
 the .cu files beside them where the prediction lies on a GPU: written as formulas, ``mse`` would take 17 launches there,
-and ``normal`` 47; so they take 4 each. Nothing is read back, so the CPU never waits.
+and ``normal`` 47; so they take 4 each. A loss whose slopes depend on sums over all pixels finds them in backward, from
+the maps and a few numbers. Nothing is read back, so the CPU never waits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from minidepth.losses.masked import Border, check_labels, check_maps, check_size
 from minidepth.losses.unet_weights import unet_weights
 
 MOST_BLOCKS = 1024
+ONE_BLOCK = Grid((1, 1, 1), (256, 1, 1))
+"""For the kernels that put together what blocks have left."""
 
 Fused = Callable[..., Tensor]
 
@@ -42,8 +45,8 @@ def on_gpu(fused: Fused, **setting: Any) -> Callable[[Fused], Fused]:
     return decorate
 
 
-def pixel(prediction: Tensor, target: Array, valid: Array, name: str, kind: str) -> Tensor:
-    """A loss of pixel.cu, where `kind` is a constant."""
+def pixel(prediction: Tensor, target: Array, valid: Array, name: str, kind: str, inside: float = 0.0) -> Tensor:
+    """A loss of pixel.cu, where `kind` is a constant; of the mean the root is taken where there is an `inside`."""
     p, t, known = maps(name, prediction, target, valid)
     grid = flat(min(p.size, MOST_BLOCKS * 256))
     largest = None
@@ -52,7 +55,7 @@ def pixel(prediction: Tensor, target: Array, valid: Array, name: str, kind: str)
         launch("pixel_largest", grid, p, t, known, largest, p.size)
     sums, slope = places(grid, prediction)
     launch("pixel_penalty", grid, p, t, known, largest, sums, slope, constant("pixel", kind), p.size)
-    return mean(name, prediction, sums, slope)
+    return mean(name, prediction, sums, slope, inside=inside)
 
 
 def slopes(
@@ -76,6 +79,68 @@ def slopes(
     return mean(name, prediction, sums, slope, factor)
 
 
+def images(prediction: Tensor, target: Array, valid: Array, name: str, flat: float) -> Tensor:
+    """The loss of slopes.cu on whole images, of which those below `flat` are left out."""
+    p, t, known = maps(name, prediction, target, valid)
+    check_size(name, prediction)
+    n, _, height, width = p.shape
+    tile = constant("slopes", "TILE")
+    grid = Grid((-(-width // tile), -(-height // tile), n), (tile * tile, 1, 1))
+    tiles = grid.blocks[0] * grid.blocks[1]
+    sums = empty((tiles * n, constant("slopes", "SUMS")), p)
+    value, share, lines = empty((), p), empty((), p), empty((2 * n, 2), p)
+    launch("slopes_image_sums", grid, p, t, known, sums, height, width)
+    launch("slopes_image_cosines", ONE_BLOCK, sums, value, share, lines, flat, 2 * n, tiles)
+
+    def pullback(grad: Array) -> tuple[Array]:
+        grad_x = empty_like(p)
+        launch("slopes_image_grad_x", grid, grad, p, t, known, share, lines, grad_x, height, width)
+        return (grad_x,)
+
+    return Tensor.from_op(name, value, (prediction,), pullback)
+
+
+def log_ratio(
+    prediction: Tensor,
+    target: Array,
+    valid: Array,
+    name: str,
+    least: float,
+    share: float,
+    factor: float = 1.0,
+    inside: float = 0.0,
+) -> Tensor:
+    """silog.cu: variance and `share` of the squared mean, of which the root is taken where there is an `inside`."""
+    p, t, known = maps(name, prediction, target, valid)
+    grid = flat(min(p.size, MOST_BLOCKS * 256))
+    moments, value, line = empty((grid.blocks[0], 3), p), empty((), p), empty((2,), p)
+    launch("silog_moments", grid, p, t, known, moments, least, p.size)
+    launch("silog_end", ONE_BLOCK, moments, value, line, share, factor, inside, len(moments))
+
+    def pullback(grad: Array) -> tuple[Array]:
+        grad_x = empty_like(p)
+        launch("silog_grad_x", flat(p.size, each=4), grad, p, t, known, line, grad_x, least, p.size)
+        return (grad_x,)
+
+    return Tensor.from_op(name, value, (prediction,), pullback)
+
+
+def overlap(prediction: Tensor, target: Array, valid: Array, name: str, smooth: float, logits: bool = True) -> Tensor:
+    """dice.cu."""
+    p, t, known = maps(name, prediction, target, valid)
+    grid = flat(min(p.size, MOST_BLOCKS * 256))
+    sums, value, line = empty((grid.blocks[0], 2), p), empty((), p), empty((2,), p)
+    launch("dice_overlap", grid, p, t, known, sums, logits, p.size)
+    launch("dice_end", ONE_BLOCK, sums, value, line, smooth, len(sums))
+
+    def pullback(grad: Array) -> tuple[Array]:
+        grad_x = empty_like(p)
+        launch("dice_grad_x", flat(p.size, each=4), grad, p, t, known, line, grad_x, logits, p.size)
+        return (grad_x,)
+
+    return Tensor.from_op(name, value, (prediction,), pullback)
+
+
 def edges(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """edges.cu with the steps of the error."""
     p, t, known = maps("edges", prediction, target, valid)
@@ -87,10 +152,15 @@ def edges_less_at(prediction: Tensor, valid: Array, image: Array) -> Tensor:
     return steps(prediction, whole(valid), whole(prediction.data), None, whole(image, prediction.dtype), None)
 
 
-def edges_times(prediction: Tensor, valid: Array, across: Array, down: Array) -> Tensor:
-    """edges.cu with the steps of the prediction, times one number for each direction."""
-    weights = xp(across).stack([across, down])
-    return steps(prediction, whole(valid), whole(prediction.data), None, None, weights)
+def edges_evenly(prediction: Tensor, target: Array, valid: Array) -> Tensor:
+    """edges.cu with the steps of the prediction, times one number for each direction, found from the target."""
+    p, t, known = maps("smoothness:keras", prediction, target, valid)
+    n, _, height, width = p.shape
+    grid = Grid((-(-height * width // 256), n, 1), (256, 1, 1))
+    sums, weights = empty((grid.blocks[0] * n, 3), p), empty((2,), p)
+    launch("edges_of_target", grid, t, known, sums, height, width)
+    launch("edges_weights", ONE_BLOCK, sums, weights, len(sums))
+    return steps(prediction, known, p, None, None, weights)
 
 
 def steps(prediction: Tensor, known: Array, p: Array, t: Array | None, image: Any, weights: Any) -> Tensor:
@@ -141,10 +211,12 @@ def places(grid: Grid, prediction: Tensor) -> tuple[Array, Array | None]:
     return empty((x * y * z, 2), prediction.data), slope
 
 
-def mean(name: str, prediction: Tensor, sums: Array, slope: Array | None, factor: float = 1.0) -> Tensor:
+def mean(
+    name: str, prediction: Tensor, sums: Array, slope: Array | None, factor: float = 1.0, inside: float = 0.0
+) -> Tensor:
     """The loss itself, from what the blocks have left. Backward writes over the slopes."""
     value, share = empty((), sums), empty((), sums)
-    launch("masked_mean", Grid((1, 1, 1), (256, 1, 1)), sums, value, share, factor, len(sums))
+    launch("masked_mean", ONE_BLOCK, sums, value, share, factor, inside, len(sums))
 
     def pullback(grad: Array) -> tuple[Array]:
         return (xp(grad).multiply(slope, grad * share, out=slope),)

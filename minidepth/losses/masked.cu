@@ -1,7 +1,7 @@
-// The end of every fused loss: from the sums that the blocks of its kernel have left to a mean over the pixels that
+// The end of most fused losses: from the sums that the blocks of its kernel have left to a mean over the n pixels that
 // count.
 //
-//     value = factor / max(n, 1) sum of all values        share = factor / max(n, 1)
+//     value = f(1/n sum of all values)        share = f' / n        f(x) = factor x  or  factor sqrt(x + inside)
 //
 // Threads: one block, whose threads add up every 256th of the pairs and then each other's sums. Bytes moved: 8 a block
 // of the kernel before, so next to nothing. It is a kernel of its own because nobody may add up what other blocks have
@@ -16,17 +16,13 @@
 #include "masked.cuh"
 
 extern "C" __global__ __launch_bounds__(256) void masked_mean(const real* sums, real* value, real* share, real factor,
-                                                              int blocks) {
-    real total = 0, counted = 0;
-    for (int block = threadIdx.x; block < blocks; block += blockDim.x) {
-        total += sums[2 * block];
-        counted += sums[2 * block + 1];
-    }
-    total = block_sum(total);
-    counted = block_sum(counted);
+                                                              real inside, int blocks) {
+    const real total = sum_left(sums, 0, 2, blocks), counted = sum_left(sums, 1, 2, blocks);
     if (threadIdx.x == 0) {
-        real each = factor / max(counted, real(1));
-        value[0] = total * each;
-        share[0] = each;
+        const real n = max(counted, real(1));
+        real slope;
+        const real found = of_mean(total / n, factor, inside, slope);
+        value[0] = counted > 0 ? found : real(0);
+        share[0] = slope / n;
     }
 }

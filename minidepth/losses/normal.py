@@ -60,6 +60,7 @@ def normal_readme(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return masked_mean(1 - cosine, inner & defined)
 
 
+@on_gpu(fused.images, name="normal:code", flat=FLAT)
 def normal_code(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """1 - cosine between whole gradient images, zero padding. Arguments as for `normal`."""
     p, t, inner = _edges("normal:code", prediction, target, valid, border="zeros")

@@ -1,5 +1,5 @@
-// Losses that look at one pixel at a time: mse, l1, l1:hu, berhu, bce, bce:probabilities. The formulas are in pixel.py,
-// berhu.py and bce.py.
+// Losses that look at one pixel at a time: mse, rmse, rmse:logits, l1, l1:hu, berhu, bce, bce:probabilities. The
+// formulas are in pixel.py, berhu.py and bce.py.
 //
 // Threads: each one takes a pixel in so many, all threads together neighbours; at most 1024 blocks, which fill the
 // largest GPU. Bytes moved: 13 a pixel forward (read prediction, target and the byte of the mask, write the slope), and
@@ -20,6 +20,7 @@ constexpr int LOGARITHM = 2;
 constexpr int BERHU = 3;
 constexpr int LOGITS = 4;
 constexpr int PROBABILITIES = 5;
+constexpr int SQUARE_OF_LOGITS = 6;
 
 // What a pixel with prediction p and target t costs, and its slope dB/dp; c is the bound of berhu.
 __device__ __forceinline__ real penalty(int kind, real p, real t, real c, real& slope) {
@@ -28,6 +29,11 @@ __device__ __forceinline__ real penalty(int kind, real p, real t, real c, real& 
         case SQUARE:
             slope = 2 * e;
             return e * e;
+        case SQUARE_OF_LOGITS: {
+            real probability = 1 / (1 + exp(-p)), off = probability - t;
+            slope = 2 * off * probability * (1 - probability);
+            return off * off;
+        }
         case ABSOLUTE:
             slope = sign(e);
             return size;

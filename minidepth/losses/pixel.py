@@ -54,11 +54,13 @@ def l1_hu(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return masked_mean(ops.log(ops.abs(error) + 0.5), valid)
 
 
+@on_gpu(fused.pixel, name="rmse", kind="SQUARE", inside=ROOT_EPS)
 def rmse(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Root of the mean squared error over the valid pixels, at least 1e-3. Arguments as for `mse`."""
     return _rmse("rmse", prediction, target, valid)
 
 
+@on_gpu(fused.pixel, name="rmse:logits", kind="SQUARE_OF_LOGITS", inside=ROOT_EPS)
 def rmse_logits(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """`rmse` of sigmoid(prediction), for a mask: prediction logits, target 0 to 1. Arguments as for `mse`."""
     return _rmse("rmse:logits", squash(prediction, valid), target, valid)

@@ -20,12 +20,15 @@ from __future__ import annotations
 from minidepth import ops
 from minidepth.backend import Array, xp
 from minidepth.engine import Tensor
+from minidepth.losses import fused
+from minidepth.losses.fused import on_gpu
 from minidepth.losses.masked import masked_mean, masked_target, one_if_any, where_valid
 
 LEAST_DEPTH = 1e-3
 ROOT_EPS = 1e-6
 
 
+@on_gpu(fused.log_ratio, name="silog:eigen", least=LEAST_DEPTH, share=0.5)
 def silog_eigen(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """Variance of ln p - ln t plus half of its squared mean.
 
@@ -38,6 +41,7 @@ def silog_eigen(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     return variance + 0.5 * mean * mean
 
 
+@on_gpu(fused.log_ratio, name="silog:bts", least=LEAST_DEPTH, share=0.15, factor=10.0, inside=ROOT_EPS)
 def silog_bts(prediction: Tensor, target: Array, valid: Array) -> Tensor:
     """10 sqrt(variance of ln p - ln t plus 0.15 of its squared mean). Arguments as for `silog_eigen`."""
     variance, mean, any_known = _log_ratio("silog:bts", prediction, target, valid)

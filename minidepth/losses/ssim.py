@@ -185,7 +185,7 @@ def forward_cuda(x: Array, y: Array, valid: Array, setting: Setting, want_grad: 
     slopes = empty((3, n, rows, columns), x) if want_grad else None
     launch("ssim_windows", grid, x, y, valid, sums, slopes, height, width, size, SIGMA, *setting.constants)
     value, share = empty((), x), empty((), x)
-    launch("masked_mean", Grid((1, 1, 1), (256, 1, 1)), sums, value, share, setting.weight, len(sums))
+    launch("masked_mean", Grid((1, 1, 1), (256, 1, 1)), sums, value, share, setting.weight, 0, len(sums))
     if not want_grad:
         return value, None
     grid, grad_x = Grid((-(-width // tile), -(-height // tile), n), (tile * tile, 1, 1)), empty_like(x)

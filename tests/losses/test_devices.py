@@ -10,11 +10,17 @@ from loss_batches import batch, picture
 from twins import GPUS, to_gpu, watched
 
 from minidepth import Tensor, losses
+from minidepth.cuda.launch import RUNNERS
 from minidepth.losses import fused
 from minidepth.testing import device_array
 
 ON_THE_CPU = ("cross_entropy:unet",)
 """Its weights are distances between objects, made on the CPU: the labels have to come there."""
+
+
+MOST_LAUNCHES = {"berhu": 7, "smoothness": 7, "smoothness:keras": 8, "cross_entropy": 7, "cross_entropy:unet": 8}
+MOST_LAUNCHES["ssim:logits"] = 10
+"""What a loss takes forward and backward, kernels and calls of CuPy, two of which are the engine's; the others: 6."""
 
 
 def value_and_gradient(name, prediction, target, valid, image, move):
@@ -48,11 +54,52 @@ def test_a_loss_on_a_gpu(name, gpu):
     compare(name, (*batch(name), picture()), gpu)
 
 
+@pytest.fixture
+def launches(monkeypatch):
+    """The names of the kernels launched and of CuPy's functions that write an array; what only looks at one is none."""
+    names, kind, wrapped = [], device_array.DeviceArray, device_array._wrapped
+
+    def counting(function, call):
+        def counted(*args, **kwargs):
+            result = call(*args, **kwargs)
+            seen = [getattr(arg, "host", None) for arg in args] + [getattr(function, "__self__", None)]
+            seen = [host for host in seen if isinstance(host, np.ndarray)]
+            if isinstance(result, kind) and (
+                "out" in kwargs or not any(np.shares_memory(result.host, x) for x in seen)
+            ):
+                names.append(getattr(function, "__name__", "") or str(function))
+            return result
+
+        return counted
+
+    def counting_run(kernel, *args):
+        names.append(kernel.name)
+        run(kernel, *args)
+
+    run = RUNNERS[kind]
+    monkeypatch.setitem(RUNNERS, kind, counting_run)
+    monkeypatch.setattr(device_array, "_wrapped", lambda function: counting(function, wrapped(function)))
+    for name, function in list(vars(kind).items()):
+        if getattr(function, "__qualname__", "").startswith("_operator."):
+            monkeypatch.setattr(kind, name, counting(function, function))
+    return names
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_few_launches(name, launches):
+    """Each costs the CPU some 10 us, whatever the size; written as formulas, a loss takes up to 70."""
+    prediction, *maps = [to_gpu("emulated", array) for array in (*batch(name), picture())]
+    launches.clear()
+    losses.build(name)(Tensor(prediction, requires_grad=True), *maps).backward()
+    assert len(launches) <= MOST_LAUNCHES.get(name, 6), launches
+
+
 @pytest.mark.parametrize("gpu", GPUS)
 @pytest.mark.parametrize("shape", [(2, 1, 37, 45), (3, 1, 16, 32), (1, 1, 3, 3)], ids=str)
 @pytest.mark.parametrize(
     "name",
-    ["mse", "l1:hu", "berhu", "bce", "gradient", "gradient:hu", "normal", "normal:readme", "edges", "smoothness"],
+    ["mse", "l1:hu", "berhu", "bce", "gradient", "gradient:hu", "normal", "normal:readme", "edges", "smoothness"]
+    + ["silog:bts", "dice", "normal:code", "smoothness:keras", "rmse:logits"],
 )
 def test_several_blocks_and_tiles_each_way(name, shape, gpu):
     """With blocks enough for a part of the pixels alone, so that each thread has several of them."""
@@ -65,7 +112,9 @@ def test_several_blocks_and_tiles_each_way(name, shape, gpu):
 
 
 @pytest.mark.parametrize("gpu", GPUS)
-@pytest.mark.parametrize("name", ["mse", "gradient", "edges", "ssim", "cross_entropy"])
+@pytest.mark.parametrize(
+    "name", ["mse", "gradient", "edges", "ssim", "cross_entropy", "silog:bts", "dice", "normal:code"]
+)
 def test_without_a_gradient(name, gpu):
     maps = batch(name)
     expected = losses.build(name)(Tensor(maps[0]), *maps[1:])
@@ -89,7 +138,11 @@ def test_an_empty_mask_and_a_valid_nan(name, gpu):
 
 
 @pytest.mark.parametrize("gpu", GPUS)
-@pytest.mark.parametrize("name", ["l1", "berhu", "bce", "gradient:hu", "normal", "normal:readme", "edges", "ssim"])
+@pytest.mark.parametrize(
+    "name",
+    ["l1", "berhu", "bce", "gradient:hu", "normal", "normal:readme", "edges", "ssim"]
+    + ["silog:eigen", "silog:bts", "dice:probabilities", "normal:code", "rmse"],
+)
 def test_perfect_and_constant_predictions(name, gpu):
     """Where roots, quotients and signs have their corners."""
     _, target, valid = batch("mse")

@@ -26,6 +26,10 @@ KERNELS: dict[str, Callable[..., Any]] = {}
 CUDA_TWINS: dict[str, Callable[..., Any]] = {}
 """What runs in place of the NumPy kernel of that name where the first argument is an array on a GPU."""
 
+HALF_TWINS: set[str] = set()
+"""Those of them whose CUDA kernels read and write float16 themselves; the others are handed float32, see `cuda`."""
+
+_HALF = np.dtype(np.float16)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -56,8 +60,11 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return dispatch
 
 
-def cuda(numpy_kernel: Callable[..., Any]) -> Callable[[_Function], _Function]:
+def cuda(numpy_kernel: Callable[..., Any], half: bool = False) -> Callable[[_Function], _Function]:
     """Decorator: the function is what `numpy_kernel` does on a GPU. It gets C-contiguous arrays, whatever came in.
+
+    `half` says that its CUDA kernels take float16 as it is (``stored`` in the .cu file). Else it is handed float32 in
+    place of float16, and the floats that it gives back are rounded to float16: right, but several times the bytes.
 
     >>> @cuda(forward)                                  # doctest: +SKIP
     ... def forward_cuda(x):
@@ -69,9 +76,14 @@ def cuda(numpy_kernel: Callable[..., Any]) -> Callable[[_Function], _Function]:
     def register(twin: _Function) -> _Function:
         @functools.wraps(twin)
         def contiguous(*args: Any, **kwargs: Any) -> Any:
+            if not half and any(getattr(arg, "dtype", None) == _HALF for arg in args):
+                return _to_half(contiguous(*(_from_half(arg) for arg in args), **kwargs))
             return twin(*(_contiguous(arg) for arg in args), **{name: _contiguous(arg) for name, arg in kwargs.items()})
 
-        CUDA_TWINS[f"{numpy_kernel.__module__}.{numpy_kernel.__qualname__}"] = contiguous
+        name = f"{numpy_kernel.__module__}.{numpy_kernel.__qualname__}"
+        CUDA_TWINS[name] = contiguous
+        if half:
+            HALF_TWINS.add(name)
         return twin
 
     return register
@@ -81,6 +93,17 @@ def _contiguous(arg: Any) -> Any:
     if is_on_gpu(arg) and not arg.flags.c_contiguous:
         return xp(arg).ascontiguousarray(arg)
     return arg
+
+
+def _from_half(arg: Any) -> Any:
+    return arg.astype(np.float32) if getattr(arg, "dtype", None) == _HALF else arg
+
+
+def _to_half(result: Any) -> Any:
+    """What a twin gives back for float16: an array, None, or a tuple of them."""
+    if isinstance(result, tuple):
+        return tuple(_to_half(part) for part in result)
+    return result.astype(_HALF) if getattr(result, "dtype", None) == np.float32 else result
 
 
 def is_on_gpu(array: Any) -> bool:
@@ -136,5 +159,5 @@ def to_device(array: Array, device: str) -> Array:
     From the GPU to the CPU this waits until the GPU has computed it.
     """
     if is_on_gpu(array):
-        return array if device == "cuda" else array.get()
+        return array if device == "cuda" else array.get()  # type: ignore[attr-defined]
     return working_cupy().asarray(array) if device == "cuda" else array

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidepth.backend import Array, xp
+from minidepth.backend import Array, is_on_gpu, xp
 
 Pullback = Callable[[Array], tuple["Array | None", ...]]
 
@@ -96,7 +96,8 @@ class Tensor:
     """An array that can remember how it was computed.
 
     Args:
-        data: array, number or nested list. float32 and float64 are kept; integers, bools and lists become float32.
+        data: array, number or nested list. float32 and float64 are kept, on a GPU float16, too; integers, bools and
+            lists become float32.
         requires_grad: whether `backward` should leave dL/d(this) in `.grad` (an array; None before the first backward).
     """
 
@@ -232,6 +233,7 @@ class Tensor:
         def max(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
         def min(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
         def var(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def astype(self, dtype: Any) -> Tensor: ...
         def abs(self) -> Tensor: ...
         def exp(self) -> Tensor: ...
         def log(self) -> Tensor: ...
@@ -266,15 +268,16 @@ def _plus(a: Array, b: Array | int) -> Array:
 
 
 def _float_array(data: Any) -> Array:
-    """`data` as a float32 or float64 array."""
+    """`data` as a float32 or float64 array, or as a float16 one on a GPU."""
     if isinstance(data, Tensor):
         raise TypeError("Tensor: data is a Tensor already; use .detach() for the same value without its history")
     is_array = hasattr(data, "__array_interface__") or hasattr(data, "__cuda_array_interface__")
     array = data if hasattr(data, "__cuda_array_interface__") else np.asarray(data)
     if not is_array and array.dtype == np.float64 or array.dtype.kind in "iub":
         return array.astype(np.float32)
-    if array.dtype not in (np.float32, np.float64):
-        raise TypeError(f"Tensor: data has dtype {array.dtype}; a tensor holds float32 or float64")
+    if array.dtype not in (np.float32, np.float64) and not (array.dtype == np.float16 and is_on_gpu(array)):
+        advice = "; float16 is for a GPU, use .astype(np.float32) here" if array.dtype == np.float16 else ""
+        raise TypeError(f"Tensor: data has dtype {array.dtype}; a tensor holds float32 or float64{advice}")
     return array
 
 

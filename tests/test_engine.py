@@ -8,6 +8,7 @@ import pytest
 
 from minidepth import Tensor, no_grad, ops
 from minidepth.engine import as_tensor, unbroadcast
+from minidepth.testing import emulated
 
 
 def leaf(*values, dtype=np.float64):
@@ -211,6 +212,13 @@ class TestTensor:
     def test_other_dtypes_are_refused(self, data):
         with pytest.raises(TypeError, match="a tensor holds float32 or float64"):
             Tensor(data)
+
+    def test_float16_is_for_a_gpu(self):
+        with pytest.raises(TypeError, match="; float16 is for a GPU, use .astype[(]np.float32[)] here$"):
+            Tensor(np.ones(2, np.float16))
+        x = Tensor(emulated(np.ones(2, np.float16)), requires_grad=True)
+        (2 * x + x).sum().backward()
+        assert (x.dtype, x.grad.dtype, x.grad.get().tolist()) == (np.float16, np.float16, [3, 3])
 
     def test_a_tensor_of_a_tensor_is_refused(self):
         with pytest.raises(TypeError, match="is a Tensor already"):

@@ -7,4 +7,5 @@ from minidepth.cuda.launch import Grid as Grid
 from minidepth.cuda.launch import aligned as aligned
 from minidepth.cuda.launch import flat as flat
 from minidepth.cuda.launch import launch as launch
+from minidepth.cuda.launch import mapped as mapped
 from minidepth.cuda.source import constant as constant

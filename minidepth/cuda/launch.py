@@ -52,6 +52,11 @@ def flat(n: int, threads: int = 256, each: int = 1) -> Grid:
     return Grid((-(-n // (threads * each)), 1, 1), (threads, 1, 1))
 
 
+def mapped(x: Any, each: int = 1) -> Grid:
+    """The grid of `map_numbers<each>` over all numbers of x: in half a thread has two in place of each one."""
+    return flat(x.size, each=2 * each if x.dtype == _DTYPES["half"] else each)
+
+
 def aligned(*arrays: Any) -> bool:
     """Whether each array begins at a multiple of 16 bytes, as a kernel needs that reads four numbers at once.
 

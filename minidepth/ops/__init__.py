@@ -10,6 +10,7 @@ from minidepth.ops.avg_pool2d import avg_pool2d as avg_pool2d
 from minidepth.ops.batch_norm import batch_norm as batch_norm
 from minidepth.ops.batch_norm_leaky_relu import batch_norm_leaky_relu as batch_norm_leaky_relu
 from minidepth.ops.batch_norm_relu6 import batch_norm_relu6 as batch_norm_relu6
+from minidepth.ops.cast import cast as cast
 from minidepth.ops.cat import cat as cat
 from minidepth.ops.conv2d import conv2d as conv2d
 from minidepth.ops.conv_transpose2d import conv_transpose2d as conv_transpose2d

@@ -37,34 +37,61 @@ constexpr int WARP = 32;
 // The number of this thread among all threads of a flat grid, see `flat` in cuda/launch.py.
 __device__ __forceinline__ int flat_thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
-// y[i] = f(a[i]), or f(a[i], b[i]), for the numbers of this thread in a flat grid where each has `Count` of them, a
-// block apart, see `each` of `flat`. It asks for all that it reads before it works on any of it: one wait, not Count.
+// What a thread reads or writes at once: one number, in half two neighbours, so that as many bytes are under way as in
+// float. In half an array may begin in the middle of 4 bytes.
+constexpr int PACKED = sizeof(real) / sizeof(stored) == 2 ? 2 : 1;
+struct alignas(PACKED * sizeof(stored)) packed { stored at[PACKED]; };
+__device__ __forceinline__ bool in_packs(const stored* x) { return PACKED == 1 || size_t(x) % sizeof(packed) == 0; }
+
+// y[i] = f(a[i]), or f(a[i], b[i]), for the numbers of this thread in a grid where each has `Count` packs of them, a block
+// apart, see `mapped` in cuda/launch.py. It asks for all that it reads before it works on any of it: one wait, not Count.
 template <int Count, class Function>
-__device__ __forceinline__ void map_numbers(const real* a, real* y, int n, Function f) {
-    int first = blockIdx.x * blockDim.x * Count + threadIdx.x, step = blockDim.x;
-    real of_a[Count];
+__device__ __forceinline__ void map_numbers(const stored* a, stored* y, int n, Function f) {
+    int first = (blockIdx.x * blockDim.x * Count + threadIdx.x) * PACKED, step = blockDim.x * PACKED;
+    if (n - first >= (Count - 1) * step + PACKED && in_packs(a) && in_packs(y)) {
+        packed of_a[Count];
 #pragma unroll
-    for (int k = 0; k < Count; ++k)
-        if (k * step < n - first) of_a[k] = a[first + k * step];
+        for (int k = 0; k < Count; ++k) of_a[k] = reinterpret_cast<const packed*>(a + first + k * step)[0];
 #pragma unroll
-    for (int k = 0; k < Count; ++k)
-        if (k * step < n - first) y[first + k * step] = f(of_a[k]);
+        for (int k = 0; k < Count; ++k) {
+            packed of_y;
+            for (int j = 0; j < PACKED; ++j) of_y.at[j] = f(of_a[k].at[j]);
+            reinterpret_cast<packed*>(y + first + k * step)[0] = of_y;
+        }
+    } else {
+        for (int k = 0; k < Count * PACKED; ++k) {
+            int i = k / PACKED * step + k % PACKED;
+            if (i < n - first) y[first + i] = f(a[first + i]);
+        }
+    }
 }
 
 template <int Count, class Function>
-__device__ __forceinline__ void map_numbers(const real* a, const real* b, real* y, int n, Function f) {
-    int first = blockIdx.x * blockDim.x * Count + threadIdx.x, step = blockDim.x;
-    real of_a[Count], of_b[Count];
+__device__ __forceinline__ void map_numbers(const stored* a, const stored* b, stored* y, int n, Function f) {
+    int first = (blockIdx.x * blockDim.x * Count + threadIdx.x) * PACKED, step = blockDim.x * PACKED;
+    if (n - first >= (Count - 1) * step + PACKED && in_packs(a) && in_packs(b) && in_packs(y)) {
+        packed of_a[Count], of_b[Count];
 #pragma unroll
-    for (int k = 0; k < Count; ++k)
-        if (k * step < n - first) of_a[k] = a[first + k * step], of_b[k] = b[first + k * step];
+        for (int k = 0; k < Count; ++k) {
+            of_a[k] = reinterpret_cast<const packed*>(a + first + k * step)[0];
+            of_b[k] = reinterpret_cast<const packed*>(b + first + k * step)[0];
+        }
 #pragma unroll
-    for (int k = 0; k < Count; ++k)
-        if (k * step < n - first) y[first + k * step] = f(of_a[k], of_b[k]);
+        for (int k = 0; k < Count; ++k) {
+            packed of_y;
+            for (int j = 0; j < PACKED; ++j) of_y.at[j] = f(of_a[k].at[j], of_b[k].at[j]);
+            reinterpret_cast<packed*>(y + first + k * step)[0] = of_y;
+        }
+    } else {
+        for (int k = 0; k < Count * PACKED; ++k) {
+            int i = k / PACKED * step + k % PACKED;
+            if (i < n - first) y[first + i] = f(a[first + i], b[first + i]);
+        }
+    }
 }
 
-// Calls f(i) for the same numbers, where reads or writes are at other places than i. The compiler brings the reads of
-// all to the front if no write can change what is still to be read: declare the pointers __restrict__.
+// Calls f(i) for `Count` numbers a block apart, see `flat`, where reads or writes are at other places than i. The compiler
+// brings the reads of all to the front if no write can change what is still to be read: declare the pointers __restrict__.
 template <int Count, class Function> __device__ __forceinline__ void each_number(int n, Function f) {
     int first = blockIdx.x * blockDim.x * Count + threadIdx.x, step = blockDim.x;
     if (n - first > (Count - 1) * step) {

@@ -13,11 +13,11 @@
 //    bytes; and instructions are not what is short here.
 #include "common.cuh"
 
-extern "C" __global__ void leaky_relu_forward(const real* x, real* y, real slope, int n) {
+extern "C" __global__ void leaky_relu_forward(const stored* x, stored* y, real slope, int n) {
     map_numbers<4>(x, y, n, [=](real x) { return x > 0 ? x : slope * x; });
 }
 
 // The sign of y is the sign of x, so y serves in its place. At 0 the slope counts, as in PyTorch.
-extern "C" __global__ void leaky_relu_grad_x(const real* grad, const real* y, real* grad_x, real slope, int n) {
+extern "C" __global__ void leaky_relu_grad_x(const stored* grad, const stored* y, stored* grad_x, real slope, int n) {
     map_numbers<4>(grad, y, grad_x, n, [=](real grad, real y) { return y > 0 ? grad : slope * grad; });
 }

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from minidepth.backend import Array, cuda, empty_like, kernel
-from minidepth.cuda import flat, launch
+from minidepth.cuda import launch, mapped
 from minidepth.engine import Tensor
 from minidepth.ops.cpu.elementwise import elementwise
 
@@ -61,15 +61,15 @@ def grad_x(grad: Array, y: Array, slope: float) -> Array:
     return elementwise(block, grad, y)
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array, slope: float) -> Array:
     y = empty_like(x)
-    launch("leaky_relu_forward", flat(x.size, each=4), x, y, slope, x.size)
+    launch("leaky_relu_forward", mapped(x, each=4), x, y, slope, x.size)
     return y
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array, y: Array, slope: float) -> Array:
     result = empty_like(grad)
-    launch("leaky_relu_grad_x", flat(grad.size, each=4), grad, y, result, slope, grad.size)
+    launch("leaky_relu_grad_x", mapped(grad, each=4), grad, y, result, slope, grad.size)
     return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from minidepth.engine import Tensor
-from minidepth.ops import arithmetic, pointwise, reductions, shape
+from minidepth.ops import arithmetic, cast, pointwise, reductions, shape
 
 
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
@@ -52,6 +52,7 @@ METHODS: dict[str, Any] = {
     "var": reductions.var,
     "max": reductions.max,
     "min": reductions.min,
+    "astype": cast.cast,
     "abs": pointwise.abs,
     "exp": pointwise.exp,
     "log": pointwise.log,

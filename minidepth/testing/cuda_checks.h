@@ -116,6 +116,7 @@ template <class T> struct Pointer {
     Pointer& operator-=(int64_t steps) { place -= steps; return *this; }
     Pointer& operator++() { ++place; return *this; }
     explicit operator bool() const { return place != nullptr; }
+    explicit operator size_t() const { return reinterpret_cast<size_t>(place); }
     bool operator==(std::nullptr_t) const { return place == nullptr; }
     bool operator!=(std::nullptr_t) const { return place != nullptr; }
     bool operator<(const Pointer& other) const { return place < other.place; }

@@ -19,7 +19,7 @@ from minidepth.cuda.source import Kernel, Parameter, included, parse, without_co
 C_TYPES = {"float16": "float", "float32": "float", "float64": "double"}
 
 _TYPE = (
-    r"(?:const\s+)?(?:(?:real|stored)[24]?|__half2?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|"
+    r"(?:const\s+)?(?:(?:real|stored)[24]?|packed|__half2?|float[24]?|double|int[24]?|unsigned(?:\s+(?:int|short|char))?|"
     r"long\s+long|bool)"
 )
 _POINTER = re.compile(rf"({_TYPE})\s*\*\s*(?:__restrict__\s+)?(\w+)")

@@ -9,15 +9,31 @@
 //    and some 130 bytes a weight. Python needs 15 ms to launch them, whatever the GPU.
 // 2. One kernel for each parameter: 28 bytes, a hundred launches. Most parameters are biases and scales, a few hundred
 //    numbers, for which a GPU is awake longer than it works.
-// 3. One kernel for all, which wins. What differs between parameters comes from the two tables; what depends on the
-//    number of the step alone was computed once, on the CPU and in double.
-#include "../ops/common.cuh"
+// 3. One kernel for all, which wins. What differs between parameters comes from the two tables, and from a third what
+//    depends on the number of the step alone: adam_count has computed that in double, once for each parameter.
+#include "unscale.cuh"
+
+// Counts a step for each of the n parameters `which`, and writes for each two numbers that follow from the count: what
+// m / (sqrt(V) + eps) is multiplied by, and that eps. Nothing happens where the step is skipped.
+extern "C" __global__ void adam_count(long long* steps, const int* which, const real* unscale, real* rates, double lr,
+                                      double beta1, double beta2, double eps, bool keras, int n) {
+    int i = flat_thread();
+    if (i >= n || unscaling(unscale) == 0) return;
+    long long step = steps[which[i]] + 1;
+    steps[which[i]] = step;
+    double root = sqrt(1 - pow(beta2, static_cast<double>(step)));
+    rates[2 * i] = static_cast<real>(lr * root / (1 - pow(beta1, static_cast<double>(step))));
+    rates[2 * i + 1] = static_cast<real>(keras ? eps : eps * root);
+}
 
 // Rows of addresses: w, g, m, v, and the largest v with amsgrad.
-extern "C" __global__ __launch_bounds__(256) void adam_step(const long long* addresses, const int* chunks, int arrays,
-                                                            real shrink, real decay, real new_share1, real beta2,
-                                                            real new_share2, real eps, real rate, bool amsgrad) {
+extern "C" __global__ __launch_bounds__(256) void adam_step(
+    const long long* addresses, const int* chunks, int arrays, const real* unscale, const real* rates, real shrink,
+    real decay, real new_share1, real beta2, real new_share2, bool amsgrad) {
+    real factor = unscaling(unscale);
+    if (factor == 0) return;
     const int* chunk = chunks + 3 * blockIdx.x;
+    real rate = rates[2 * chunk[0]], eps = rates[2 * chunk[0] + 1];
     const long long* address = addresses + chunk[0];
     real* w = reinterpret_cast<real*>(address[0]);
     const real* g = reinterpret_cast<const real*>(address[arrays]);
@@ -25,8 +41,8 @@ extern "C" __global__ __launch_bounds__(256) void adam_step(const long long* add
     real* v = reinterpret_cast<real*>(address[3 * arrays]);
     real* largest = reinterpret_cast<real*>(amsgrad ? address[4 * arrays] : 0ll);
     for (int i = chunk[1] + threadIdx.x, end = chunk[2]; i < end; i += blockDim.x) {
-        real weight = w[i] * shrink, gradient = g[i];  // shrink is 1 but for AdamW
-        if (decay != 0) gradient += decay * weight;    // and decay 0 for it
+        real weight = w[i] * shrink, gradient = g[i] * factor;  // shrink is 1 but for AdamW
+        if (decay != 0) gradient += decay * weight;             // and decay 0 for it
         real mean = m[i] + new_share1 * (gradient - m[i]);
         real square = beta2 * v[i] + new_share2 * (gradient * gradient);
         m[i] = mean;

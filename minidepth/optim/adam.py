@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array
+from minidepth.backend import Array, empty
+from minidepth.cuda import flat, launch
 from minidepth.nn import Parameter
 from minidepth.ops.cpu.threads import scratch
 from minidepth.optim.optimizer import Optimizer
@@ -85,16 +86,19 @@ class Adam(Optimizer):
         change *= lr * root / (1 - beta1**step)
         w -= change
 
-    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
-        return self.adam_on_gpu(step, lr, shrink=1, decay=self.weight_decay)
+    def count_on_gpu(self, which: Array, unscale: Array | None, lr: float) -> tuple[Array, ...]:
+        n = which.size
+        rates = empty((n, 2), self.params[0].data)
+        launch("adam_count", flat(n), self.steps, which, unscale, rates, lr, *self.betas, self.eps, self.keras, n)
+        return (rates,)
 
-    def adam_on_gpu(self, step: int, lr: float, shrink: float, decay: float) -> tuple[Any, ...]:
+    def rule_on_gpu(self, lr: float) -> tuple[Any, ...]:
+        return self.adam_on_gpu(shrink=1, decay=self.weight_decay)
+
+    def adam_on_gpu(self, shrink: float, decay: float) -> tuple[Any, ...]:
         """`adam` for weights that are first multiplied by `shrink`, with `decay` times them added to the gradient."""
         beta1, beta2 = self.betas
-        root = (1 - beta2**step) ** 0.5
-        eps = self.eps if self.keras else self.eps * root
-        rate = lr * root / (1 - beta1**step)
-        return "adam_step", shrink, decay, 1 - beta1, beta2, 1 - beta2, eps, rate, len(self.sums) == 3
+        return "adam_step", shrink, decay, 1 - beta1, beta2, 1 - beta2, len(self.sums) == 3
 
 
 class AdamW(Adam):
@@ -116,5 +120,5 @@ class AdamW(Adam):
         w *= 1 - lr * self.weight_decay
         self.adam(w, g, step, lr, *sums)
 
-    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
-        return self.adam_on_gpu(step, lr, shrink=1 - lr * self.weight_decay, decay=0)
+    def rule_on_gpu(self, lr: float) -> tuple[Any, ...]:
+        return self.adam_on_gpu(shrink=1 - lr * self.weight_decay, decay=0)

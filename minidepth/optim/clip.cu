@@ -26,11 +26,14 @@ extern "C" __global__ __launch_bounds__(256) void clip_squares(
     if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
-// norm[0] is the norm, and norm[1] what the gradients are to be multiplied by where it is below 1 (or NaN).
-extern "C" __global__ __launch_bounds__(256) void clip_norm(const real* sums, real* norm, real max_norm, int blocks) {
+// norm[0] is the norm, and norm[1] what the gradients are to be multiplied by where it is below 1 (or NaN). Where they
+// are those of a scaled loss, the norm is that of the loss itself: state[0] is the scale, see loss_scaler.cu.
+extern "C" __global__ __launch_bounds__(256) void clip_norm(
+    const real* sums, real* norm, const double* state, real max_norm, int blocks) {
     double sum = 0;
     for (int block = threadIdx.x; block < blocks; block += blockDim.x) sum += sums[block];
     sum = sqrt(block_sum(sum));
+    if (state) sum /= state[0];
     if (threadIdx.x == 0) {
         norm[0] = sum;
         norm[1] = max_norm / (sum + 1e-6);

@@ -16,16 +16,22 @@ from minidepth.backend import Array, cuda, empty, kernel
 from minidepth.cuda import Grid, launch
 from minidepth.nn import Parameter
 from minidepth.ops.cpu.threads import run_tiles
+from minidepth.optim.loss_scaler import LossScaler
 from minidepth.optim.multi_tensor import addresses, chunks, launch_chunks
 from minidepth.optim.optimizer import tiles_of
 
 
-def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float | Array:
+def clip_grad_norm_(params: Iterable[Parameter], max_norm: float, scaler: LossScaler | None = None) -> float | Array:
     """Shorten the gradients in place so that all of them together have at most the norm `max_norm`.
+
+    Args:
+        params, max_norm: as above.
+        scaler: where the gradients are those of a loss that it has scaled, they stay scaled, but the norm is that of
+            the gradients without. It tells the scaler at once whether they are finite.
 
     Returns:
         The norm before; on a GPU as an array of shape (), for which nobody waits until it is read. Where it is not
-        finite, the gradients become NaN, and so will the weights.
+        finite, the gradients become NaN, and so will the weights, unless a scaler skips the step.
 
     Raises:
         ValueError: `max_norm` is not above 0, or a gradient does not lie in one piece in memory.
@@ -39,12 +45,20 @@ def clip_grad_norm_(params: Iterable[Parameter], max_norm: float) -> float | Arr
         if not grad.flags.c_contiguous:
             raise ValueError(f"clip_grad_norm_: gradient {index} ({grad.shape}) must be contiguous in memory")
     rows = [grad.reshape(-1) for grad in grads]
-    return shorten(rows[0], rows, max_norm) if rows else 0.0
+    if not rows:
+        return 0.0
+    norm = shorten(rows[0], rows, max_norm, None if scaler is None else scaler.state)
+    if scaler is not None:
+        scaler.look(norm)
+    return norm[0]
 
 
 @kernel
-def shorten(first: Array, rows: list[Array], max_norm: float) -> float:
-    """Shorten the gradients `rows`, of which `first` is one, and return their norm before."""
+def shorten(first: Array, rows: list[Array], max_norm: float, state: Array | None) -> Array:
+    """Shorten the gradients `rows`, of which `first` is one, and return their norm before, and the factor.
+
+    Where there is a `state` of a scaler, its first number is what the gradients are multiplied by already.
+    """
     tiles = tiles_of({index: row.size for index, row in enumerate(rows)})
     squares = np.zeros(len(tiles))  # of each tile, added up in tile order: the same bits on any number of threads
 
@@ -58,18 +72,18 @@ def shorten(first: Array, rows: list[Array], max_norm: float) -> float:
             rows[index][part] *= factor
 
     run_tiles(add_squares, len(tiles))
-    norm = float(np.sqrt(squares.sum()))
+    norm = float(np.sqrt(squares.sum())) / (1.0 if state is None else float(state[0]))
     factor = max_norm / (norm + 1e-6)
     if not factor >= 1:  # also where it is NaN
         run_tiles(multiply, len(tiles), products=False)
-    return norm
+    return np.array([norm, factor])
 
 
 @cuda(shorten)
-def shorten_cuda(first: Array, rows: list[Array], max_norm: float) -> Array:
+def shorten_cuda(first: Array, rows: list[Array], max_norm: float, state: Array | None) -> Array:
     table, blocks = addresses(rows), len(chunks(rows))
     sums, norm = empty((blocks,), first), empty((2,), first)  # norm and factor
     launch_chunks("clip_squares", rows, table, sums)
-    launch("clip_norm", Grid((1, 1, 1), (256, 1, 1)), sums, norm, max_norm, blocks)
+    launch("clip_norm", Grid((1, 1, 1), (256, 1, 1)), sums, norm, state, max_norm, blocks)
     launch_chunks("clip_shorten", rows, table, norm)
-    return norm[0]
+    return norm

@@ -47,10 +47,22 @@ def addresses(*rows: Sequence[Any]) -> Array:
     Raises:
         ValueError: the arrays have several dtypes.
     """
-    if len(kinds := {array.dtype.name for row in rows for array in row}) > 1:
-        raise ValueError(f"parameters and gradients on a GPU must have one dtype, not {' and '.join(sorted(kinds))}")
-    table = np.array([[array.data.ptr for array in row] for row in rows], np.int64)
-    return xp(rows[0][0]).asarray(table)
+    if len(kinds := {array.dtype for row in rows for array in row}) > 1:
+        names = sorted(str(kind) for kind in kinds)
+        raise ValueError(f"parameters and gradients on a GPU must have one dtype, not {' and '.join(names)}")
+    table = tuple(tuple(array.data.ptr for array in row) for row in rows)
+    return _table(table, "int64", xp(rows[0][0]), int(rows[0][0].device))
+
+
+def numbers_of(numbers: tuple[int, ...], like: Array) -> Array:
+    """Those numbers, on the GPU of `like`."""
+    return _table(numbers, "int32", xp(like), int(like.device))
+
+
+@functools.lru_cache(maxsize=16)
+def _table(numbers: tuple[Any, ...], dtype: str, lib: Any, device: int) -> Array:
+    """A small array that is copied to the GPU once: in a steady training, memory is used again at the same places."""
+    return lib.asarray(np.array(numbers, dtype))
 
 
 def launch_chunks(name: str, arrays: Sequence[Array], table: Array, *others: Any) -> None:

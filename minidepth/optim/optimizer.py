@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from minidepth.backend import Array, cuda, kernel, xp
+from minidepth.cuda import flat, launch
 from minidepth.errors import CheckpointError
 from minidepth.nn import Parameter
 from minidepth.ops.cpu.elementwise import BLOCK_ELEMENTS
 from minidepth.ops.cpu.threads import run_tiles, scratch
-from minidepth.optim.multi_tensor import addresses, launch_chunks
+from minidepth.optim.loss_scaler import LossScaler
+from minidepth.optim.multi_tensor import addresses, launch_chunks, numbers_of
 
 
 class Optimizer:
@@ -33,23 +35,35 @@ class Optimizer:
         if not lr >= 0 or not weight_decay >= 0:
             raise ValueError(f"{type(self).__name__}: lr ({lr}) and weight_decay ({weight_decay}) must be at least 0")
         self.lr, self.weight_decay = lr, weight_decay
-        self.steps = np.zeros(len(self.params), np.int64)
+        self.steps = xp(self.params[0].data).zeros(len(self.params), np.int64)  # on the device of the weights
         self.state = {name: [np.zeros_like(parameter.data) for parameter in self.params] for name in self.sums}
 
     def rule(self, w: Array, g: Array, step: int, lr: float, *sums: Array) -> None:
         """Change `w` and the running sums in place, given the gradient `g` of this piece of one parameter."""
         raise NotImplementedError
 
-    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+    def rule_on_gpu(self, lr: float) -> tuple[Any, ...]:
         """The kernel that does what `rule` does, for all parameters together, and the numbers that it takes."""
         raise NotImplementedError
 
-    def step(self) -> None:
-        """Change every parameter that has a gradient. The gradients are left as they are."""
+    def count_on_gpu(self, which: Array, unscale: Array | None, lr: float) -> tuple[Array, ...]:
+        """Count a step for the parameters with the numbers `which`, unless it is skipped; see `update`.
+
+        Returns what the kernel of `rule_on_gpu` takes before its numbers.
+        """
+        launch("optimizer_count", flat(which.size), self.steps, which, unscale, which.size)
+        return ()
+
+    def step(self, scaler: LossScaler | None = None) -> None:
+        """Change every parameter that has a gradient. The gradients are left as they are.
+
+        Args:
+            scaler: has scaled the loss. Nothing changes where a gradient is not finite: that step does not count.
+        """
         rows = {i: self._rows(i, p.data, p.grad) for i, p in enumerate(self.params) if p.grad is not None}
         if rows:
-            self.steps[list(rows)] += 1
-            update(next(iter(rows.values()))[0], self, rows)
+            unscale = None if scaler is None else scaler.unscaling([grad for _, grad, *_ in rows.values()])
+            update(next(iter(rows.values()))[0], self, rows, unscale)
 
     def _rows(self, index: int, weight: Array, grad: Array) -> list[Array]:
         """Weight, gradient and running sums of a parameter, each as one row of numbers."""
@@ -96,26 +110,34 @@ class Optimizer:
 
 
 @kernel
-def update(first: Array, optimizer: Optimizer, rows: dict[int, list[Array]]) -> None:
-    """One step: `rows` has weight, gradient and running sums of each parameter, by its number; `first` is a weight."""
+def update(first: Array, optimizer: Optimizer, rows: dict[int, list[Array]], unscale: Array | None) -> None:
+    """One step: `rows` has weight, gradient and running sums of each parameter, by its number; `first` is a weight.
+
+    `unscale` holds what gradients are multiplied by, or 0 where the step is to be skipped; None is 1.
+    """
+    factor = 1.0 if unscale is None else float(unscale[0])
+    if factor == 0:
+        return
+    optimizer.steps[list(rows)] += 1
     lr = float(optimizer.lr)  # a NumPy float64 would turn float32 arrays into float64
     tiles = tiles_of({index: arrays[0].size for index, arrays in rows.items()})
 
     def tile(number: int) -> None:
         for index, part in tiles[number]:
             w, g, *sums = (array[part] for array in rows[index])
+            if factor != 1:
+                g = np.multiply(g, factor, out=scratch("optim_unscaled", g.shape, g.dtype))
             optimizer.rule(w, g, int(optimizer.steps[index]), lr, *sums)
 
     run_tiles(tile, len(tiles), products=False)
 
 
 @cuda(update)
-def update_cuda(first: Array, optimizer: Optimizer, rows: dict[int, list[Array]]) -> None:
-    """A launch for all parameters that have made as many steps: for all that there are, as a rule."""
-    for step in np.unique(optimizer.steps[list(rows)]):
-        weights, *others = zip(*(arrays for index, arrays in rows.items() if optimizer.steps[index] == step))
-        name, *numbers = optimizer.rule_on_gpu(int(step), float(optimizer.lr))
-        launch_chunks(name, weights, addresses(weights, *others), *numbers)
+def update_cuda(first: Array, optimizer: Optimizer, rows: dict[int, list[Array]], unscale: Array | None) -> None:
+    table, lr = addresses(*zip(*rows.values())), float(optimizer.lr)
+    counted = optimizer.count_on_gpu(numbers_of(tuple(rows), first), unscale, lr)
+    name, *numbers = optimizer.rule_on_gpu(lr)
+    launch_chunks(name, [weight for weight, *_ in rows.values()], table, unscale, *counted, *numbers)
 
 
 def tiles_of(sizes: dict[int, int]) -> list[list[tuple[int, slice]]]:

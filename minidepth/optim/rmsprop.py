@@ -85,5 +85,5 @@ class RMSprop(Optimizer):
             change *= lr
         w -= change
 
-    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+    def rule_on_gpu(self, lr: float) -> tuple[Any, ...]:
         return "rmsprop_step", lr, self.weight_decay, self.alpha, 1 - self.alpha, self.eps, self.momentum, self.keras

@@ -57,5 +57,5 @@ class SGD(Optimizer):
             np.multiply(b, lr, out=change)
         w -= change
 
-    def rule_on_gpu(self, step: int, lr: float) -> tuple[Any, ...]:
+    def rule_on_gpu(self, lr: float) -> tuple[Any, ...]:
         return "sgd_step", lr, self.weight_decay, self.momentum, self.nesterov

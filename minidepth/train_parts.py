@@ -137,11 +137,15 @@ def resolve(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         raise InputError(f"--task {task}: {config.data} holds {' and '.join(dataset.targets)}, but no {missing[0]}")
     if outputs is not None and task != "+".join(outputs):
         raise InputError(f"--task {task}: {config.model} is made for {'+'.join(outputs)}")
+    names = getattr(dataset, "classes", ())
+    if 0 < config.classes < len(names):  # a GPU would not say so: the loss of a label that no class has is NaN there
+        known = f"{len(names)} classes ({', '.join(names)})"
+        raise InputError(f"--classes {config.classes}: the labels of {config.data} have {known}; leave it out")
     return dataclasses.replace(
         config,
         task=task,
         max_depth_m=config.max_depth_m or dataset.max_depth_m,
-        classes=config.classes or len(getattr(dataset, "classes", ())),
+        classes=config.classes or len(names),
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from data_folders import make_frames, write_pets
 from run_helpers import silent, small_config, stop_after, tiny_data
 
 from minidepth import checkpoint, models, run_folder, targets
@@ -9,6 +10,7 @@ from minidepth.config import TrainConfig, continue_config
 from minidepth.errors import InputError
 from minidepth.run_folder import load_model, read_log
 from minidepth.train import train
+from minidepth.train_parts import build_parts
 
 BATCHES = 5
 """Of four frames each, in an epoch of the tiny data set."""
@@ -232,6 +234,15 @@ def test_settings_that_no_run_can_use(data, tmp_path, changes, complaint):
     with pytest.raises(InputError, match=complaint):
         train(small_config(data, tmp_path / "run", epochs=3, **changes), log=silent)
     assert not (tmp_path / "run").exists()
+
+
+def test_fewer_classes_than_the_labels_have(tmp_path):
+    """Found before any picture is read, as a label that no class has makes the loss NaN on a GPU."""
+    data = write_pets(tmp_path / "pets", make_frames(12))
+    with pytest.raises(
+        InputError, match=r"--classes 2: .*pets have 3 classes \(pet, background, border\); leave it out"
+    ):
+        build_parts(small_config(data, tmp_path, task="labels", classes=2, loss="cross_entropy"))
 
 
 def test_what_may_change_at_a_resume():

@@ -3,7 +3,7 @@ import pytest
 from data_folders import cut_short, make_frames, write_pets
 from PIL import Image
 
-from minidepth.data import open_dataset, open_splits
+from minidepth.data import Loader, open_dataset, open_splits
 from minidepth.errors import DataError, InputError
 
 
@@ -79,6 +79,8 @@ def test_a_label_out_of_range(tmp_path, label, row, column):
     )
     with pytest.raises(DataError, match=text):
         open_dataset(root)[0]
+    with pytest.raises(DataError, match=text):  # so no such label ever gets to a GPU
+        next(iter(Loader(open_dataset(root), 1, workers=1)))
 
 
 def test_picture_and_trimap_of_different_size(tmp_path):

@@ -12,12 +12,18 @@ from minidepth.models import UNet
 from minidepth.optim import Adam
 
 
-def training(case: Case) -> tuple[UNet, Callable[[], float]]:
-    """The network, and a function that trains it for a step and returns the loss."""
+def network(case: Case) -> UNet:
+    """The U-Net, with the first weights that all competitors have."""
     model = UNet(base_channels=case.base, norm="batch" if case.norm else None, activation="leaky_relu")
     for parameter in model.parameters():
         if parameter.ndim == 4:  # all others are 0 or 1 from the start
             parameter.data[...] = first_weights(parameter.shape)
+    return model
+
+
+def training(case: Case) -> tuple[UNet, Callable[[], float]]:
+    """The network, and a function that trains it for a step and returns the loss."""
+    model = network(case)
     adam = Adam(model.parameters(), lr=RATE)
     image, depth_m = case.batch_of_pictures()
     valid = np.ones(depth_m.shape, bool)

@@ -44,7 +44,8 @@ class UNet(nn.Module):
         return self.head(x)
 
 
-def main(case: Case, memory_format: torch.memory_format) -> None:
+def network(case: Case) -> UNet:
+    """The U-Net, with the first weights that all competitors have."""
     model = UNet(case.base, case.norm)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -52,7 +53,11 @@ def main(case: Case, memory_format: torch.memory_format) -> None:
                 parameter.copy_(torch.from_numpy(first_weights(tuple(parameter.shape))))
             elif name.endswith("bias"):
                 parameter.zero_()
-    model = model.to(memory_format=memory_format)
+    return model
+
+
+def main(case: Case, memory_format: torch.memory_format) -> None:
+    model = network(case).to(memory_format=memory_format)
     adam = torch.optim.Adam(model.parameters(), lr=RATE)
     image, depth_m = (torch.from_numpy(array) for array in case.batch_of_pictures())
     image = image.contiguous(memory_format=memory_format)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array
+from minidepth.backend import Array, to_device
 from minidepth.errors import CheckpointError, InputError
 
 META_KEY = "minidepth"
@@ -21,7 +21,7 @@ META_KEY = "minidepth"
 
 
 def save(path: str | os.PathLike[str], arrays: dict[str, Array], meta: dict[str, Any]) -> None:
-    """Write `arrays` and `meta` (anything JSON can hold) to `path`, replacing what was there in one move.
+    """Write `arrays`, wherever they lie, and `meta` (JSON values) to `path`, replacing what was there in one move.
 
     Raises:
         InputError: the file cannot be written (disk full, no such folder, ...); an earlier file at `path` is unharmed.
@@ -31,7 +31,7 @@ def save(path: str | os.PathLike[str], arrays: dict[str, Array], meta: dict[str,
     path = Path(path)
     temporary = path.with_name(path.name + ".part")
     # safetensors reads the memory as it lies, so the arrays must be contiguous; asarray keeps the shape () of numbers
-    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    contiguous = {name: np.asarray(to_device(array, "cpu"), order="C") for name, array in arrays.items()}
     data = to_bytes(contiguous, metadata={META_KEY: json.dumps(meta)})
     try:
         with open(temporary, "wb") as file:

@@ -41,7 +41,7 @@ def first_bad_value(network: Module, *images: Array) -> str:
 
     before = [buffer.data.copy() for buffer in network.buffers()]
     with no_grad(), watch(network, note), quiet_overflow():
-        network(*(Tensor(image) for image in images))
+        network(*(Tensor(network.placed(image)) for image in images))
     for buffer, data in zip(network.buffers(), before):
         buffer.data[...] = data
     return found[0] if found else "every layer of the network gives finite values, so it is the loss that went bad"

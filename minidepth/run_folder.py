@@ -166,7 +166,7 @@ def load_last(folder: Path, network: Module, optimizer: Optimizer) -> Progress:
         optimizer.load_state_dict(part(arrays, "optimizer."))
         grads = part(arrays, "gradient.")
         for name, parameter in network.named_parameters():
-            parameter.grad = grads.get(name)
+            parameter.grad = network.placed(grads[name]) if name in grads else None
         return Progress(**{RENAMED.get(name, name): value for name, value in meta["progress"].items()})
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit this run: {error}") from None
@@ -182,6 +182,8 @@ def read_config(folder: Path) -> tuple[TrainConfig, dict[str, Any]]:
 
 def load_model(run: Path | str) -> TrainedModel:
     """The network of a run folder (its best weights, or the last ones where no epoch is finished) or of a weight file.
+
+    It lies on the CPU; ``load_model(run).network.to("cuda")`` moves it.
 
     Raises:
         InputError: no such folder; CheckpointError: the file is damaged or was not written by ``minidepth train``.

@@ -20,6 +20,8 @@ from minidepth.data.resize import Size, resize_sample
 from minidepth.data.sample import Batch, Dataset, Sample
 from minidepth.errors import DataError, InputError
 
+Empty = Callable[[tuple[int, ...], np.dtype], np.ndarray]
+
 
 class Loader:
     """``for batch in loader.epoch(e)``; plain iteration gives epoch 0 the first time, then epoch 1, and so on.
@@ -35,6 +37,7 @@ class Loader:
         drop_last: leave out a last batch that is not full.
         indices: the samples to use, such as one part of `split_blocks`; None uses all.
         input_form: how pictures become numbers, see input_form.py.
+        empty: makes the arrays of a batch, from shape and dtype; that of prefetch.py makes them ready for a GPU.
 
     Raises:
         InputError: no batch would come: no data, or a batch larger than the data with `drop_last`.
@@ -53,6 +56,7 @@ class Loader:
         drop_last: bool = False,
         indices: Sequence[int] | np.ndarray | None = None,
         input_form: str = "imagenet",
+        empty: Empty = np.empty,
     ) -> None:
         check_form(input_form)
         self.indices = np.arange(len(dataset)) if indices is None else np.asarray(indices, np.int64)
@@ -69,7 +73,7 @@ class Loader:
             )
         self.dataset, self.batch_size, self.size, self.augment = dataset, batch_size, size, augment
         self.seed, self.shuffle, self.workers, self.drop_last = seed, shuffle, workers, drop_last
-        self.input_form = input_form
+        self.input_form, self.empty = input_form, empty
         self.waited_s = 0.0
         """Seconds that the consumer has waited for batches so far, all epochs together. Near 0: the data keep up."""
         self._next_epoch = 0
@@ -85,10 +89,7 @@ class Loader:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch, the same ones however often it is asked for."""
-        order = self.indices
-        if self.shuffle:
-            order = np.random.default_rng((self.seed, epoch)).permutation(order)
-        members = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
+        members = self._members(epoch)
         if self.workers == 0:
             for numbers in members:
                 yield self._timed(lambda numbers=numbers: self._make_batch(numbers, epoch))  # type: ignore[misc]
@@ -104,6 +105,17 @@ class Loader:
                 yield self._timed(waiting.popleft().result)
         finally:  # also when the consumer stops early or a sample cannot be read: leave no thread behind
             pool.shutdown()
+
+    def batch(self, epoch: int, number: int) -> Batch:
+        """The batch of that number, from 0, in an epoch: made once more, to look at what went wrong with it."""
+        return self._make_batch(self._members(epoch)[number], epoch)
+
+    def _members(self, epoch: int) -> list[np.ndarray]:
+        """The samples of each batch of an epoch."""
+        order = self.indices
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, epoch)).permutation(order)
+        return [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
 
     def _timed(self, get: Callable[[], Batch]) -> Batch:
         start = time.perf_counter()
@@ -121,7 +133,7 @@ class Loader:
                 f"{self.dataset.source(int(numbers[odd]))}: its size {samples[odd].valid.shape} differs from"
                 f" {first} of {self.dataset.source(int(numbers[0]))}; give one size for all pictures"
             )
-        return stack(samples, self.input_form)
+        return stack(samples, self.input_form, self.empty)
 
     def _make_sample(self, i: int, epoch: int) -> Sample:
         sample = self.dataset[i]
@@ -132,20 +144,23 @@ class Loader:
         return resize_sample(sample, size)
 
 
-def stack(samples: Sequence[Sample], input_form: str = "imagenet") -> Batch:
-    """The batch of samples of one size, with the fields that the first one has."""
+def stack(samples: Sequence[Sample], input_form: str = "imagenet", empty: Empty = np.empty) -> Batch:
+    """The batch of samples of one size, with the fields that the first one has, in arrays that `empty` makes."""
+
+    def stacked(arrays: list[np.ndarray]) -> np.ndarray:
+        return np.stack(arrays, out=empty((len(arrays), *arrays[0].shape), arrays[0].dtype))
 
     def maps(field: str) -> np.ndarray | None:
         """(N, 1, H, W), or None where there is no such field."""
         arrays = [getattr(sample, field) for sample in samples]
-        return None if arrays[0] is None else np.stack([array[None] for array in arrays])
+        return None if arrays[0] is None else stacked([array[None] for array in arrays])
 
     backgrounds = [sample.background for sample in samples if sample.background is not None]
     return Batch(
-        np.stack([network_input(sample.image, input_form) for sample in samples]),
-        np.stack([sample.depth_m[None] for sample in samples]),
-        np.stack([sample.valid[None] for sample in samples]),
+        stacked([network_input(sample.image, input_form) for sample in samples]),
+        stacked([sample.depth_m[None] for sample in samples]),
+        stacked([sample.valid[None] for sample in samples]),
         maps("labels"),
         maps("mask"),
-        np.stack([network_input(image, input_form, background=True) for image in backgrounds]) if backgrounds else None,
+        stacked([network_input(image, input_form, background=True) for image in backgrounds]) if backgrounds else None,
     )

@@ -134,6 +134,11 @@ class Module:
                 buffer.data = to_device(buffer.data, device)
         return self
 
+    def placed(self, array: Array) -> Array:
+        """`array` where the parameters lie: itself, or a copy on their GPU."""
+        first = next(self.parameters(), None)
+        return array if first is None else xp(first.data).asarray(array)
+
     # --- saving and loading -----------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:

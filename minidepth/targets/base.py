@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from minidepth.backend import Array
+from minidepth.backend import Array, xp
 from minidepth.data import Batch, Sample
 from minidepth.data.resize import nearest_pixels
 from minidepth.engine import Tensor
@@ -111,4 +111,5 @@ def at_size(truth: Array, size: tuple[int, ...]) -> Array:
     if truth.shape[2:] == size:
         return truth
     rows, columns = nearest_pixels((truth.shape[2], truth.shape[3]), (size[0], size[1]))
-    return truth[:, :, rows[:, None], columns]
+    lib = xp(truth)
+    return truth[:, :, lib.asarray(rows[:, None]), lib.asarray(columns)]

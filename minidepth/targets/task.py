@@ -38,7 +38,7 @@ class Task:
             picture = getattr(batch, name)
             if picture is None:
                 raise InputError(f"this network takes {' and '.join(inputs_of(network))}; the data have no {name}")
-            inputs.append(Tensor(picture))
+            inputs.append(Tensor(network.placed(picture)))
         return self.outputs(network(*inputs))
 
     def outputs(self, result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

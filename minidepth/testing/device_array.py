@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
+
+from minidepth.testing.device_memory import POOL, MemoryHook, OutOfMemoryError, Pool, card_memory
+from minidepth.testing.device_streams import COMPUTING, PinnedMemory, Stream, now
 
 synchronisations = 0
 """How often numbers were brought back to the CPU."""
@@ -23,6 +27,20 @@ addressed: WeakValueDictionary[int, np.ndarray] = WeakValueDictionary()
 
 class _Module:
     """The functions of NumPy by their names, for emulated arrays: what CuPy is for its arrays."""
+
+    cuda = SimpleNamespace(
+        Stream=Stream,
+        get_current_stream=lambda: COMPUTING,
+        alloc_pinned_memory=PinnedMemory,
+        MemoryHook=MemoryHook,
+        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+        runtime=SimpleNamespace(
+            memGetInfo=card_memory, getDevice=lambda: 0, getDeviceProperties=lambda number: {"name": b"emulated GPU"}
+        ),
+    )
+
+    def get_default_memory_pool(self) -> Pool:
+        return POOL
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(np, name)
@@ -71,7 +89,8 @@ class DeviceArray:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, host: np.ndarray, device: int = 0) -> None:
-        self.host, self.device = host, device
+        POOL.add(host)
+        self.host, self.device, self.born = host, device, now()
 
     # --- what CuPy's arrays have, and say of themselves -------------------------------------------------------------
 
@@ -115,6 +134,14 @@ class DeviceArray:
         global synchronisations
         synchronisations += 1
         return self.host.copy()
+
+    def set(self, array: np.ndarray, stream: Stream | None = None) -> None:
+        if (array.shape, array.dtype) != (self.shape, self.dtype):
+            raise ValueError(f"set: {array.dtype} {array.shape} does not fit into {self.dtype} {self.shape}")
+        if stream is None:
+            self.host[...] = array
+        else:
+            stream.copy(array, self.host, self.born)
 
     def item(self) -> Any:
         return self.get().item()

@@ -29,6 +29,8 @@ CUDA_TWINS: dict[str, Callable[..., Any]] = {}
 HALF_TWINS: set[str] = set()
 """Those of them whose CUDA kernels read and write float16 themselves; the others are handed float32, see `cuda`."""
 
+APART = "some of its arrays are on the CPU and some on a GPU; move them with Module.to or backend.to_device"
+
 _HALF = np.dtype(np.float16)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -54,8 +56,17 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         dispatch.register(type(first), CUDA_TWINS[name])  # from now on, singledispatch finds it itself
         return CUDA_TWINS[name](first, *args, **kwargs)
 
-    dispatch.register(np.ndarray, function)
-    dispatch.register(np.generic, function)  # what NumPy's arithmetic makes of an array of shape ()
+    @functools.wraps(function)
+    def on_cpu(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if any(map(is_on_gpu, args)):
+                raise TypeError(f"{name}: {APART}") from error
+            raise
+
+    dispatch.register(np.ndarray, on_cpu)
+    dispatch.register(np.generic, on_cpu)  # what NumPy's arithmetic makes of an array of shape ()
     KERNELS[name] = dispatch
     return dispatch
 
@@ -78,7 +89,9 @@ def cuda(numpy_kernel: Callable[..., Any], half: bool = False) -> Callable[[_Fun
         def contiguous(*args: Any, **kwargs: Any) -> Any:
             if not half and any(getattr(arg, "dtype", None) == _HALF for arg in args):
                 return _to_half(contiguous(*(_from_half(arg) for arg in args), **kwargs))
-            return twin(*(_contiguous(arg) for arg in args), **{name: _contiguous(arg) for name, arg in kwargs.items()})
+            if any(isinstance(arg, np.ndarray) for arg in args):
+                raise TypeError(f"{name}: {APART}")
+            return twin(*(_contiguous(arg) for arg in args), **{key: _contiguous(arg) for key, arg in kwargs.items()})
 
         name = f"{numpy_kernel.__module__}.{numpy_kernel.__qualname__}"
         CUDA_TWINS[name] = contiguous

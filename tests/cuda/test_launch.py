@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from written_kernels import needs_compiler, written
 
+from minidepth import Tensor, ops
+from minidepth.backend import KERNELS, kernel
 from minidepth.cuda import Grid, constant, flat, launch, source
 from minidepth.cuda.launch import RUNNERS
+from minidepth.ops.activations import relu_grad_x
 from minidepth.testing import emulated
 
 TEXT = """
@@ -131,6 +134,61 @@ def test_two_devices(kernels, x) -> None:
         ValueError, match=r"launch: scale got arrays on two devices \(1 for y, 0 before\); copy them to one"
     ):
         launch(kernels["scale"], ONE, x, emulated(np.ones(8, np.float32), device=1), 2.0, 8)
+
+
+CALLS = {
+    "conv2d": (lambda x, weight: ops.conv2d(x, weight), (1, 2, 5, 5), (3, 2, 3, 3)),
+    "1x1": (lambda x, weight: ops.conv2d(x, weight), (1, 2, 5, 5), (3, 2, 1, 1)),
+    "conv_transpose2d": (lambda x, weight: ops.conv_transpose2d(x, weight), (1, 2, 5, 5), (2, 3, 3, 3)),
+    "linear": (lambda x, weight: ops.linear(x, weight), (4, 2), (3, 2)),
+}
+"""An operation with a parameter, and the shapes of both."""
+
+
+@pytest.mark.parametrize("call, x_shape, weight_shape", CALLS.values(), ids=CALLS)
+class TestAnOperation:
+    """What somebody reads who calls an operation, and no kernel, with arrays that do not fit."""
+
+    def refused(self, call, x, weight, error, text):
+        with pytest.raises(error, match=text) as caught:
+            call(Tensor(x), Tensor(weight))
+        assert "\n" not in str(caught.value)
+
+    def test_one_array_on_the_cpu(self, call, x_shape, weight_shape) -> None:
+        x, weight = np.ones(x_shape, np.float32), np.ones(weight_shape, np.float32)
+        text = r"^minidepth\.ops\.\w+\.\w+: some of its arrays are on the CPU and some on a GPU; move them with Module"
+        self.refused(call, emulated(x), weight, TypeError, text)
+        self.refused(call, x, emulated(weight), TypeError, text)
+
+    @pytest.mark.parametrize("move", [np.asarray, emulated], ids=["cpu", "gpu"])
+    def test_two_dtypes(self, call, x_shape, weight_shape, move) -> None:
+        """The same words on both."""
+        x, weight = move(np.ones(x_shape, np.float32)), move(np.ones(weight_shape))
+        text = r"^\w+: x, weight and bias must have one dtype \(x float32, weight float64, bias None\)"
+        self.refused(call, x, weight, TypeError, text)
+
+
+def test_an_operation_on_two_gpus(x) -> None:
+    text = r"^launch: activations_relu_grad_x got arrays on two devices \(1 for y, 0 before\); copy them to one"
+    with pytest.raises(ValueError, match=text):
+        relu_grad_x(x, emulated(np.ones(8, np.float32), device=1))
+
+
+def test_a_kernel_without_a_twin_and_without_an_array() -> None:
+    @kernel
+    def forward(x):
+        return np.asarray(len(x) + x)  # a TypeError of its own is left as it is
+
+    name = rf"{__name__}\..*forward"
+    with pytest.raises(TypeError, match=rf"^{name} has no CUDA kernel; move the arrays to the CPU for it"):
+        forward(emulated(np.ones(3)))
+    with pytest.raises(
+        TypeError, match=rf"^{name} has no kernel for builtins\.list; pass a NumPy array or one on a GPU"
+    ):
+        forward([1.0])
+    with pytest.raises(TypeError, match=r"^len\(\) of unsized object"):
+        forward(np.ones(()))
+    KERNELS.pop(next(key for key in KERNELS if key.startswith(__name__)))
 
 
 @pytest.mark.parametrize("n", [2**31, -(2**31) - 1, 2.0, 2.5, float("nan"), np.float32(3)])

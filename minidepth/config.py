@@ -19,9 +19,10 @@ FIRST_UNET = {"base_channels": 8, "norm": "batch", "activation": "leaky_relu", "
 """The U-Net that is trained where nothing else is said: small, and with the smaller first weights, for with batch-norm
 behind them the same learning rate turns those faster."""
 
-MAY_CHANGE_ON_RESUME = ("workers", "device", "data", "recompute", "patience", "keep")
+MAY_CHANGE_ON_RESUME = ("workers", "device", "amp", "tf32", "data", "recompute", "patience", "keep")
 """Where the data lies, how many threads read it, what is computed twice and what is kept do not change the numbers, and
-patience only when they end; the rest does."""
+patience only when they end. Device and precision change how numbers are rounded, and a run whose loss scale fell too
+low can go on without `amp`. The rest makes another run."""
 
 OPEN_ENDED = ("constant", "plateau", "step:every")
 """Schedules that do not ask how many epochs there will be begin with one of these."""
@@ -86,6 +87,10 @@ class TrainConfig:
     seed: int = 0
     workers: int = 2
     device: str = "auto"
+    amp: bool = False
+    """On a GPU: hand float16 from layer to layer, see precision.py."""
+    tf32: bool = False
+    """On a GPU: round factors of products to TF32."""
     recompute: bool = False
     """Compute each level of the network once more in backward in place of keeping it: less memory, more time."""
     out: str | None = None

@@ -18,9 +18,11 @@ from types import ModuleType
 from typing import Any
 
 from minidepth import __version__, get_num_threads
+from minidepth.cuda.device import compute_capability
 from minidepth.cuda.source import files, kernels
 from minidepth.errors import InputError
 from minidepth.ops.cpu import blas
+from minidepth.precision import TENSOR_CORES, version
 
 
 def report(data: str | None = None) -> str:
@@ -36,6 +38,7 @@ def report(data: str | None = None) -> str:
         "kernels": lambda: f"{len(kernels())} CUDA kernels in {len(files())} files",
         "CuPy": cupy_text,
         "GPU": gpu_text,
+        "tensor cores": tensor_cores_text,
         "compilers": compilers_text,
         "will be used": used_text,
     }
@@ -101,6 +104,16 @@ def gpu_text() -> str:
         memory = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
         cards.append(f"{card['name'].decode()} (compute capability {capability}, {memory})")
     return f"{', '.join(cards)}; driver for CUDA {driver}"
+
+
+def tensor_cores_text() -> str:
+    try:
+        found = compute_capability()
+    except InputError:
+        return "none without a GPU"
+    if found < TENSOR_CORES:
+        return f"not used, as --tf32 and --amp need compute capability {version(TENSOR_CORES)}; float32 alone"
+    return "for TF32 (--tf32) and half precision (--amp)"
 
 
 def compilers_text() -> str:

@@ -34,7 +34,7 @@ class DriverError(Exception):
     """What CuPy raises where the driver is missing."""
 
 
-def fake_cupy(cards=1, broken=False):
+def fake_cupy(cards=1, broken=False, major=9):
     def driver_version():
         if broken:
             raise DriverError("cudaErrorInsufficientDriver:\n the driver is too old")
@@ -45,7 +45,8 @@ def fake_cupy(cards=1, broken=False):
         runtimeGetVersion=lambda: 12040,
         driverGetVersion=driver_version,
         getDeviceCount=lambda: driver_version() and cards,
-        getDeviceProperties=lambda number: {"name": b"Some Card", "major": 9, "minor": 0},
+        getDevice=lambda: 0,
+        getDeviceProperties=lambda number: {"name": b"Some Card", "major": major, "minor": 0},
         memGetInfo=lambda: (70 << 30, 80 << 30),
     )
     nvrtc = SimpleNamespace(getVersion=lambda: (12, 4))
@@ -70,12 +71,20 @@ def test_with_a_card(cupy):
     found = lines(doctor.report())
     assert found["CuPy"] == "13.6.0, CUDA runtime 12.4, NVRTC 12.4"
     assert found["GPU"] == "Some Card (compute capability 9.0, 70.0 of 80.0 GiB free); driver for CUDA 13.0"
+    assert found["tensor cores"] == "for TF32 (--tf32) and half precision (--amp)"
+
+
+def test_with_an_old_card(cupy):
+    cupy(fake_cupy(major=7))
+    text = "not used, as --tf32 and --amp need compute capability 8.0; float32 alone"
+    assert lines(doctor.report())["tensor cores"] == text
 
 
 def test_without_a_card(cupy):
     cupy(fake_cupy(cards=0))
     found = lines(doctor.report())
     assert found["GPU"] == "none, with a driver for CUDA 13.0"
+    assert found["tensor cores"] == "none without a GPU"
     assert "the driver reports no GPU" in found["will be used"]
 
 

@@ -57,6 +57,24 @@ def working_cupy() -> ModuleType:
     return cupy
 
 
+def compute_capability() -> tuple[int, int]:
+    """That of the card that is used, such as (8, 0) for an A100.
+
+    Raises:
+        InputError: no card can be used.
+    """
+    runtime = working_cupy().cuda.runtime
+    card = runtime.getDeviceProperties(runtime.getDevice())
+    return card["major"], card["minor"]
+
+
+def card_name() -> str:
+    """The name of the GPU that is used."""
+    runtime = working_cupy().cuda.runtime
+    name: bytes = runtime.getDeviceProperties(runtime.getDevice())["name"]
+    return name.decode()
+
+
 def out_of_memory(error: MemoryError, batch: int | None = None) -> str:
     """One line for an array that found no room: how much was asked for and is free, and which batch would fit.
 

@@ -35,7 +35,9 @@ class _Module:
         MemoryHook=MemoryHook,
         memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=SimpleNamespace(
-            memGetInfo=card_memory, getDevice=lambda: 0, getDeviceProperties=lambda number: {"name": b"emulated GPU"}
+            memGetInfo=card_memory,
+            getDevice=lambda: 0,
+            getDeviceProperties=lambda number: {"name": b"emulated GPU", "major": 9, "minor": 0},
         ),
     )
 

@@ -22,11 +22,13 @@ LAYERS = {  # a part may import the parts named here, and itself
     "metrics": {"ops", "engine", "backend", "errors"},
     "named_options": {"errors"},
     "optim": {"nn", "ops", "engine", "cuda", "backend", "errors", "named_options"},
+    "precision": {"nn", "ops", "engine", "cuda", "backend", "errors"},
     "schedule": {"errors", "named_options"},
     "checkpoint": {"nn", "errors", "backend"},
     "data": {"errors"},
     "pretrained": {"checkpoint", "nn", "backend", "errors"},
-    "targets": {"data", "losses", "metrics", "draw", "draw_maps", "nn", "ops", "engine", "backend", "errors"},
+    "targets": {"data", "losses", "metrics", "draw", "draw_maps"}
+    | {"precision", "nn", "ops", "engine", "backend", "errors"},
 }
 FOREIGN = ("torch", "tensorflow", "jax", "scipy")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minidepth import ops
+from minidepth import ops, precision
 from minidepth.backend import Array
 from minidepth.data import Batch, Sample
 from minidepth.engine import Tensor
@@ -27,8 +27,8 @@ class Task:
         self.targets = list(targets)
         self.names = tuple(target.name for target in targets)
 
-    def run(self, network: Module, batch: Batch) -> tuple[Tensor, ...]:
-        """The network's outputs for a batch, one for each target.
+    def run(self, network: Module, batch: Batch, half: bool = False) -> tuple[Tensor, ...]:
+        """The network's outputs for a batch, one for each target; in `half` precision or not, see precision.py.
 
         Raises:
             InputError: the batch lacks an input of the network, or the outputs are not as many as the targets.
@@ -39,7 +39,7 @@ class Task:
             if picture is None:
                 raise InputError(f"this network takes {' and '.join(inputs_of(network))}; the data have no {name}")
             inputs.append(Tensor(network.placed(picture)))
-        return self.outputs(network(*inputs))
+        return self.outputs(precision.forward(network, *inputs, half=half))
 
     def outputs(self, result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """What the network returned, as a tuple that belongs to the targets."""

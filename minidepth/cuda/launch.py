@@ -2,11 +2,14 @@
 
 CUDA takes what it is given: a float64 array where the kernel reads float32, a transposed view, a count too large for an
 int, all run and give wrong numbers, or write where they should not. So `launch` compares each argument with the
-signature in the .cu file and refuses what does not fit. That costs about a microsecond an argument.
+signature in the .cu file and refuses what does not fit. A training step makes hundreds of launches, each of which a
+small network's GPU waits for: so what was checked once, grids and numbers, is remembered, and of an array its type,
+dtype, layout and device are compared in every launch, at some 0.2 us.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 from collections.abc import Callable
@@ -29,6 +32,12 @@ class Grid(NamedTuple):
 
 RUNNERS: dict[type, Run] = {}
 """Type of array -> what runs a kernel on such arrays: ``run(kernel, dtype, grid, arguments)``."""
+
+LAYOUTS: dict[type, Callable[[Any], tuple[bool, Any]]] = {}
+"""Type of array -> what tells of one whether it is C-contiguous, and its device, where there is a quick way."""
+
+KEPT = 4096
+"""How many grids, and lists of numbers, are remembered as checked: some hundreds recur in every step."""
 
 _DTYPES = {name: np.dtype(dtype) for name, dtype in TYPES.items()} | {"half": np.dtype("float16")}
 _REALS = {np.dtype(name): name for name in ("float16", "float32", "float64")}
@@ -84,41 +93,73 @@ def launch(name: str | Kernel, grid: Grid, *args: Any, real: str | None = None) 
     if len(args) != len(kernel.parameters):
         raise TypeError(f"launch: {kernel} takes {len(kernel.parameters)} arguments, but got {len(args)}")
     _check_grid(kernel, grid)
-    pairs = list(zip(kernel.parameters, args))
-    arrays = [_array(kernel, parameter, arg) for parameter, arg in pairs if parameter.is_pointer and arg is not None]
-    if not arrays:
+    kind = None
+    for n in kernel.arrays:
+        if args[n] is not None and type(args[n]) is not kind:
+            kind = _kind(kernel, kernel.parameters[n], args[n])
+    if kind is None:
         raise TypeError(f"launch: {kernel} got no array, so nothing says where it is to run")
-    run, device = RUNNERS[type(arrays[0])], arrays[0].device
     if real is None:
-        real = _said_by_arrays(pairs)
+        real = _said_by_arrays(kernel, args)
     if real not in _MEANINGS or (real == "float16" and not kernel.takes_half):
         raise TypeError(f"launch: {kernel.name} computes in float32 or float64, not in {real}; use .astype('float32')")
-    bound = []
-    for parameter, arg in pairs:
-        if not parameter.is_pointer:
-            bound.append(_number(kernel, parameter, arg, real))
+    layout, device, bound = LAYOUTS.get(kind, _layout), None, list(args)
+    for n, expected in zip(kernel.arrays, _dtypes(kernel, real)):
+        array = args[n]
+        if array is None:
             continue
-        if arg is not None:
-            _check_array(kernel, parameter, arg, real)
-            if arg.device != device:
-                raise ValueError(
-                    f"launch: {kernel.name} got arrays on two devices ({arg.device} for {parameter.name}, {device} "
-                    f"before); copy them to one"
-                )
-        bound.append(arg)
+        contiguous, where = layout(array)
+        if (array.dtype is not expected and array.dtype != expected) or not contiguous:
+            raise _unfit(kernel, kernel.parameters[n], array, expected)
+        if device is None:
+            device = where
+        elif where != device:
+            raise ValueError(
+                f"launch: {kernel.name} got arrays on two devices ({where} for {kernel.parameters[n].name}, {device} "
+                f"before); copy them to one"
+            )
+    values = [args[n] for n in kernel.numbers]
+    try:
+        numbers = _numbers(kernel, real, *values)
+    except TypeError:  # also where a value cannot be looked up; a second time without looking tells what is wrong
+        numbers = _numbers.__wrapped__(kernel, real, *values)
+    for n, number in zip(kernel.numbers, numbers):
+        bound[n] = number
     if 0 not in grid.blocks:
-        run(kernel, real, grid, bound)
+        RUNNERS[kind](kernel, real, grid, bound)
 
 
-def _said_by_arrays(pairs: list[tuple[Parameter, Any]]) -> str:
+def is_contiguous(array: Any) -> bool:
+    """Whether the numbers of `array`, which is on a GPU, lie one after the other in C's order."""
+    return LAYOUTS.get(type(array), _layout)(array)[0]
+
+
+def _layout(array: Any) -> tuple[bool, Any]:
+    return array.flags.c_contiguous, array.device
+
+
+def _said_by_arrays(kernel: Kernel, args: tuple[Any, ...]) -> str:
     """The dtype that a kernel is to be compiled for: that of its `stored` arrays, or of its `real` ones."""
-    for kind in ("stored", "real"):
-        for parameter, arg in pairs:
-            if parameter.type == kind and parameter.is_pointer and arg is not None:
-                return _REALS.get(arg.dtype, str(arg.dtype))
+    for n in _speakers(kernel):
+        if args[n] is not None:
+            return _REALS.get(args[n].dtype) or str(args[n].dtype)
     return "float32"
 
 
+@functools.cache
+def _speakers(kernel: Kernel) -> list[int]:
+    """Which arrays say that, the first one that is there."""
+    return [n for kind in ("stored", "real") for n in kernel.arrays if kernel.parameters[n].type == kind]
+
+
+@functools.cache
+def _dtypes(kernel: Kernel, real: str) -> list[np.dtype]:
+    """What the arrays must hold."""
+    types = [kernel.parameters[n].type for n in kernel.arrays]
+    return [_DTYPES[_MEANINGS[real].get(kind, kind)] for kind in types]
+
+
+@functools.lru_cache(KEPT)
 def _check_grid(kernel: Kernel, grid: Grid) -> None:
     (x, y, z), (i, j, k) = grid
     if not (0 <= x < 2**31 and 0 <= y < 65536 and 0 <= z < 65536):
@@ -133,31 +174,35 @@ def _check_grid(kernel: Kernel, grid: Grid) -> None:
         )
 
 
-def _array(kernel: Kernel, parameter: Parameter, array: Any) -> Any:
-    """`array`, after a check that kernels run on its type."""
+def _kind(kernel: Kernel, parameter: Parameter, array: Any) -> type:
+    """The type of `array`, after a check that kernels run on it."""
     kind = type(array)
     if (
         kind not in RUNNERS
         and kind.__module__.partition(".")[0] == "cupy"
         and hasattr(kind, "__cuda_array_interface__")
     ):
-        RUNNERS[kind] = importlib.import_module("minidepth.cuda.cupy_runner").run
+        importlib.import_module("minidepth.cuda.cupy_runner").register(kind)
     if kind not in RUNNERS:
         raise TypeError(
             f"launch: {kernel.name} takes {parameter} as an array on the GPU, not {kind.__module__}.{kind.__qualname__}"
         )
-    return array
+    return kind
 
 
-def _check_array(kernel: Kernel, parameter: Parameter, array: Any, real: str) -> None:
-    expected = _DTYPES[_MEANINGS[real].get(parameter.type, parameter.type)]
+def _unfit(kernel: Kernel, parameter: Parameter, array: Any, expected: np.dtype) -> Exception:
     if array.dtype != expected:
-        raise TypeError(f"launch: {kernel.name} takes {parameter} in {expected}, but got {array.dtype}")
-    if not array.flags.c_contiguous:
-        raise ValueError(
-            f"launch: {kernel.name} takes {parameter} C-contiguous, but got a view of shape {array.shape} with strides "
-            f"{array.strides}; copy it with xp.ascontiguousarray"
-        )
+        return TypeError(f"launch: {kernel.name} takes {parameter} in {expected}, but got {array.dtype}")
+    return ValueError(
+        f"launch: {kernel.name} takes {parameter} C-contiguous, but got a view of shape {array.shape} with strides "
+        f"{array.strides}; copy it with xp.ascontiguousarray"
+    )
+
+
+@functools.lru_cache(KEPT, typed=True)
+def _numbers(kernel: Kernel, real: str, *values: Any) -> tuple[Any, ...]:
+    """`values` as the kernel reads them. Kept, as sizes and settings are the same in every step."""
+    return tuple(_number(kernel, kernel.parameters[n], value, real) for n, value in zip(kernel.numbers, values))
 
 
 def _number(kernel: Kernel, parameter: Parameter, value: Any, real: str) -> Any:
@@ -174,4 +219,4 @@ def _number(kernel: Kernel, parameter: Parameter, value: Any, real: str) -> Any:
         fits = not isinstance(value, _FRACTIONS) and low <= value <= high
     if not fits:
         raise ValueError(f"launch: {kernel.name} takes {parameter}, in which {value} does not fit")
-    return _DTYPES[kind].type(value)
+    return _DTYPES[kind].type(value + 0.0 if kind in _LARGEST else value)  # -0.0 is 0.0, as for whoever looks it up

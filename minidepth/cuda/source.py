@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,17 +57,28 @@ class Parameter(NamedTuple):
         return f"{'const ' if self.is_const else ''}{self.type}{'*' if self.is_pointer else ''} {self.name}"
 
 
-class Kernel(NamedTuple):
+@dataclass(frozen=True, eq=False)  # each is made once and kept, so one is equal to itself alone
+class Kernel:
     """A kernel as its .cu file declares it."""
 
     name: str
     file: Path
     parameters: tuple[Parameter, ...]
 
-    @property
+    @functools.cached_property
     def takes_half(self) -> bool:
         """Whether it reads or writes numbers that may be half."""
         return any(parameter.type == "stored" for parameter in self.parameters)
+
+    @functools.cached_property
+    def arrays(self) -> tuple[int, ...]:
+        """Which of its arguments are arrays, counted from 0."""
+        return tuple(n for n, parameter in enumerate(self.parameters) if parameter.is_pointer)
+
+    @functools.cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """And which are numbers."""
+        return tuple(n for n, parameter in enumerate(self.parameters) if not parameter.is_pointer)
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(map(str, self.parameters))})"
@@ -78,11 +90,12 @@ def find(name: str) -> Kernel:
     Raises:
         ValueError: no .cu file declares it; the text has the near names.
     """
-    if name not in kernels():
+    kernel = kernels().get(name)
+    if kernel is None:
         near = difflib.get_close_matches(name, kernels(), 3, 0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"launch: no .cu file declares a kernel {name!r}{hint}")
-    return kernels()[name]
+    return kernel
 
 
 @functools.cache

@@ -34,9 +34,9 @@ Array.__module__ = "cupy"
 
 
 class Device:
-    """A cupy.cuda.Device."""
+    """A cupy.cuda.Device; number 0 is the current one but inside a with block."""
 
-    current = None
+    current = 0
 
     def __init__(self, number):
         self.id = number
@@ -45,7 +45,7 @@ class Device:
         Device.current = self.id
 
     def __exit__(self, *error):
-        Device.current = None
+        Device.current = 0
 
 
 class CompileError(Exception):
@@ -64,7 +64,7 @@ def cupy(monkeypatch):
             fake.modules.append(self)
 
         def compile(self):
-            assert Device.current is not None
+            self.device = Device.current
             if "wrong" in self.code:
                 raise CompileError("wrong.cu(2): error\n")
 
@@ -73,7 +73,8 @@ def cupy(monkeypatch):
             return lambda *given: fake.launched.append((name, Device.current, *given))
 
     fake.ndarray, fake.RawModule = Array, RawModule
-    fake.cuda = SimpleNamespace(compiler=SimpleNamespace(CompileException=CompileError))
+    fake.cuda = SimpleNamespace(compiler=SimpleNamespace(CompileException=CompileError), Device=Device)
+    fake.cuda.runtime = SimpleNamespace(getDevice=lambda: Device.current)
     monkeypatch.setitem(sys.modules, "cupy", fake)
     monkeypatch.delitem(sys.modules, "minidepth.cuda.cupy_runner", raising=False)
     yield fake
@@ -90,7 +91,7 @@ def test_a_launch(cupy, tmp_path) -> None:
     assert arguments[0] is x and arguments[2] is y
     assert [type(argument) for argument in arguments[3:]] == [np.float32, np.int32, np.bool_]
     assert (arguments[1], type(arguments[1])) == (0, np.uint64)  # eight bytes of 0, a null pointer
-    assert Device.current is None
+    assert Device.current == 0
     launch(kernels["fill"], Grid((0, 1, 1), (32, 1, 1)), y)
     assert len(cupy.launched) == 1  # CUDA would refuse a grid without blocks
 
@@ -107,6 +108,7 @@ def test_what_is_compiled_and_kept(cupy, tmp_path) -> None:
         ("-std=c++17", "-DREAL=float"),
         ("-std=c++17", "-DREAL=float", "-DSTORED=__half"),
     ]
+    assert [module.device for module in cupy.modules] == [0, 0, 1, 0]
     assert cupy.modules[0].found == ["fill", "scale"]
     assert "typedef REAL real;" in cupy.modules[0].code and '#include "' not in cupy.modules[0].code
     assert len(cupy.launched) == 6

@@ -10,7 +10,7 @@
 // some 20 instructions, so taking it again is as quick as reading it would be, and needs no memory.
 //
 // The ladder
-// 1. As written in silog.py: 37 launches forward and 30 backward, most of them over whole maps; some 400 bytes a pixel.
+// 1. As written in silog.py: 34 launches forward and 22 backward (38 and 26 with a root), most of them over whole maps.
 // 2. One pass that leaves sums of d and of d^2: the variance is then the small difference of two large numbers, which
 //    in float32 has no digit left where all predictions are wrong by much the same factor, and may be below 0.
 // 3. Each block takes the squares off its own mean, which it knows after its first pass, and the end adds how far the

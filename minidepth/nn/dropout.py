@@ -1,8 +1,10 @@
 """Dropout as a layer: it must draw another mask at every call, and yet a run must be repeatable.
 
-So the layer keeps a seed and counts the masks that it drew; both are one buffer, which is saved with the weights. Mask
-number k comes from ``default_rng((seed, k))`` whatever was drawn elsewhere: a run that is resumed goes on with the mask
-that it would have drawn, and a part that backward runs again (`ops.recompute`) gets the mask of its first run.
+So the layer keeps a seed and counts the masks that it drew; both are one buffer, which is saved with the weights. The
+key of mask number k, of which ops/dropout.py makes the mask, comes from ``default_rng((seed, k))`` whatever was drawn
+elsewhere: a run that is resumed goes on with the mask that it would have drawn, and a part that backward runs again
+(`ops.recompute`) gets the mask of its first run. Seed and count stay on the CPU when the network moves to a GPU, so
+nobody waits for them.
 """
 
 from __future__ import annotations

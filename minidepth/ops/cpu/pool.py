@@ -203,6 +203,11 @@ def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
     return buffer[:n_bytes].view(dtype).reshape(shape)
 
 
+def scratch_bytes() -> int:
+    """What `scratch` keeps for this thread."""
+    return sum(buffer.nbytes for buffer in _scratch.get(threading.current_thread(), {}).values())
+
+
 def set_pool_limit(limit_bytes: int | None) -> None:
     """Keep at most `limit_bytes` of memory for arrays that are used again; None, as at the start, keeps all that comes.
 

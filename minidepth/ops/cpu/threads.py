@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from contextlib import nullcontext
-from contextvars import copy_context
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar, copy_context
 from queue import SimpleQueue
 
 import numpy as np
@@ -30,6 +30,7 @@ TILE_ELEMENTS = 1 << 16
 
 Job = Callable[[], None]
 
+_most_tiles: ContextVar[int | None] = ContextVar("most_tiles", default=None)
 _num_threads: int | None = None
 _jobs: SimpleQueue[Job | None] | None = None
 _helpers = 0
@@ -74,6 +75,8 @@ def run_tiles(task: Callable[[int], object], count: int, products: bool = True) 
         count: how many there are.
         products: whether there are matrix products in `task`; without them BLAS need not be held, which saves 15 us.
     """
+    most = _most_tiles.get()
+    count = count if most is None else min(count, most)
     tiles = iter(range(count))  # one iterator for all: whoever is free takes the next tile
 
     def work() -> None:
@@ -82,6 +85,19 @@ def run_tiles(task: Callable[[int], object], count: int, products: bool = True) 
 
     with blas.one_thread() if products else nullcontext():
         _run_together(work, min(get_num_threads(), count) - 1)
+
+
+@contextmanager
+def only_tiles(most: int) -> Iterator[None]:
+    """In this block kernels run at most so many of their tiles: with 0, they ask for their memory and do no work.
+
+    What they give means nothing. It is how the memory of a step is found without the step, see dry_run.py.
+    """
+    token = _most_tiles.set(most)
+    try:
+        yield
+    finally:
+        _most_tiles.reset(token)
 
 
 def run_slices(task: Callable[[slice], object], size: int, step: int = TILE_ELEMENTS, products: bool = True) -> None:

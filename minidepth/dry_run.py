@@ -1,0 +1,196 @@
+"""How much memory a training step takes, without the step: it is gone through at full size and nothing is computed.
+
+On a GPU the arrays hold no numbers (cuda/dry_array.py), and CuPy's pool is played through to the byte. On the CPU the
+kernels run for the first of their tiles alone (ops/cpu/threads.py), so that they ask for all their memory, in which
+nobody writes; what was asked for is counted by Python's ``tracemalloc``, which knows of NumPy's arrays.
+
+Both ask the operations themselves. So whatever a network, a loss or an optimiser keeps is in the figure, and a copy
+too many is seen here first.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import tracemalloc
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minidepth import losses, optim, targets
+from minidepth.cuda.dry_array import DryArray, dry_run
+from minidepth.cuda.pool_replay import CardFullError, PoolReplay
+from minidepth.data import Batch
+from minidepth.nn import Module
+from minidepth.ops.cpu import pool, threads
+
+STEPS = 2
+"""The second step begins with the pool that the first one has left, which may fit less well; later ones are alike."""
+
+
+class Step(NamedTuple):
+    """What is gone through."""
+
+    network: Callable[[], Module]
+    """Makes the network; its weights are not looked at."""
+    size: tuple[int, int]
+    batch: int
+    loss: str | None = None
+    """As for ``train --loss``; None for a plain one of what the network learns."""
+    optimizer: str = "adam"
+    accumulate: int = 1
+
+
+class Peak(NamedTuple):
+    """Bytes that a step takes."""
+
+    standing: int
+    """Weights, moving statistics and the optimiser's sums."""
+    batches: int
+    """The batch of the step and the next one, which is made meanwhile."""
+    arrays: int
+    """All arrays when there are most of them; what is more than the two above are activations and gradients."""
+    total: int
+    """What is taken from the machine: on a GPU by the pool, on the CPU by the whole process."""
+
+
+def on_gpu(step: Step, limit_bytes: int | None = None) -> Peak:
+    """The memory of a training step on a GPU. The driver and the compiled kernels take some more beside it.
+
+    Raises:
+        CardFullError: the pool may take `limit_bytes`, which are too few.
+    """
+    with dry_run(PoolReplay(limit_bytes)) as replay:
+        arrays = DryArray.module
+        network = step.network()
+        for parameter in network.parameters():
+            parameter.data = arrays.asarray(parameter.data)
+        for buffer in network.buffers():
+            if buffer.data.dtype.kind == "f":  # as in `Module.to`
+                buffer.data = arrays.asarray(buffer.data)
+        sizes = take_steps(step, network, arrays, lambda: replay.used_bytes)
+        return Peak(*sizes, replay.peak_used_bytes, replay.peak_total_bytes)
+
+
+def on_cpu(step: Step) -> Peak:
+    """The memory of this process with a training step on the CPU."""
+    inside_tiles = _inside_tiles(step._replace(batch=1))
+    process = resident_bytes()
+    tracemalloc.start()
+    try:
+        with threads.only_tiles(0):
+            sizes = take_steps(step, step.network(), np, lambda: tracemalloc.get_traced_memory()[0])
+        arrays = tracemalloc.get_traced_memory()[1] + inside_tiles
+    finally:
+        tracemalloc.stop()
+        pool.release_memory()
+    return Peak(*sizes, arrays, process + arrays)
+
+
+@functools.lru_cache(maxsize=4)
+def _inside_tiles(step: Step) -> int:
+    """What all threads keep for the inside of tiles, whose size does not depend on the batch.
+
+    It has another use: libraries take memory when they are used first, which then counts as that of the process.
+    """
+    pool.release_memory()
+    with threads.only_tiles(1):
+        take_steps(step, step.network(), np, lambda: 0)
+    inside_tiles = pool.scratch_bytes() * threads.get_num_threads()
+    pool.release_memory()
+    return inside_tiles
+
+
+def largest_batch(peak: Callable[[int], Peak], limit_bytes: int) -> int:
+    """The largest batch whose step fits, 0 where not even one frame does.
+
+    Args:
+        peak: the memory for a batch; it may raise CardFullError.
+        limit_bytes: what there is.
+    """
+
+    def fits(batch: int) -> bool:
+        try:
+            return peak(batch).total <= limit_bytes
+        except CardFullError:
+            return False
+
+    if not fits(1):
+        return 0
+    few = 1
+    while fits(2 * few):
+        few *= 2
+    many = 2 * few
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (middle, many) if fits(middle) else (few, middle)
+    return few
+
+
+def take_steps(step: Step, network: Module, arrays: Any, used: Callable[[], int]) -> tuple[int, int]:
+    """Go through training steps as train.py takes them; bytes of what stands, and of the batches."""
+    task = task_of(network)
+    loss = losses.build(step.loss or plain_loss(task), task.names if len(task.names) > 1 else None)
+    optimizer = optim.build(step.optimizer, network.parameters(), 1e-3)
+    standing = used()
+    batch, ahead = (batch_of(step, network, task, arrays) for _ in range(2))
+    batches = used() - standing
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the numbers mean nothing
+        for _ in range(STEPS):
+            for _ in range(min(step.accumulate, 2)):  # with the second batch, there are gradients from the start
+                task.loss(loss, task.run(network, batch), batch).backward(1 / step.accumulate)
+                batch, ahead = ahead, batch
+            optimizer.step()
+            optimizer.zero_grad()
+    return standing, batches
+
+
+def task_of(network: Module) -> targets.Task:
+    """What `network` learns: its outputs, or classes where it has several channels, or depth."""
+    outputs: tuple[str, ...] = getattr(network, "outputs", ())
+    classes = getattr(network, "out_channels", 1)
+    if not outputs and classes > 1:
+        return targets.build("labels", classes=classes)
+    return targets.build("+".join(outputs) or "depth", scale="unit" if len(outputs) > 1 else "metres")
+
+
+def plain_loss(task: targets.Task) -> str:
+    """A loss for each target, as text."""
+    kinds = {"depth": "mse", "labels": "cross_entropy", "mask": "bce"}
+    return "+".join(f"{name}.{kinds[name]}" if len(task.names) > 1 else kinds[name] for name in task.names)
+
+
+def batch_of(step: Step, network: Module, task: targets.Task, arrays: Any) -> Batch:
+    """A batch with the fields that are needed."""
+    n, size = step.batch, step.size
+    picture = (n, getattr(network, "in_channels", 3), *size)
+
+    def maps(name: str, dtype: Any) -> Any:
+        return arrays.zeros((n, 1, *size), dtype) if name in task.names else None
+
+    return Batch(
+        arrays.zeros(picture, np.float32),
+        arrays.zeros((n, 1, *size), np.float32),
+        arrays.ones((n, 1, *size), bool),
+        maps("labels", np.uint8),
+        maps("mask", np.float32),
+        arrays.zeros(picture, np.float32) if "background" in targets.inputs_of(network) else None,
+    )
+
+
+def resident_bytes() -> int:
+    """What this process has in memory: Python, its libraries and what it has loaded."""
+    gc.collect()
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) * 1024
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,118 @@
+"""Values on their way between two processes: numbers, texts, lists, dicts and arrays, and nothing that could run.
+
+A message is a header in JSON, with the numbers of the arrays behind it. It is not pickle, which would let the sender
+run what it likes: what comes back from a learner's code is read here, and whoever wrote that code is not to be trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, BinaryIO
+
+import numpy as np
+
+MOST_BYTES = 1 << 28
+"""A longer message is refused: 256 MiB."""
+
+
+class Opaque:
+    """Stands for a value that has no place in a message; `text` says what it was."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def send(stream: BinaryIO, message: Any) -> None:
+    """Write one message."""
+    arrays: list[np.ndarray] = []
+    tree = _pack(message, arrays)
+    rows = [(array.dtype.str, array.shape) for array in arrays]
+    header = json.dumps({"tree": tree, "arrays": rows}).encode()
+    body = b"".join(array.tobytes() for array in arrays)
+    if len(header) + len(body) > MOST_BYTES:
+        raise ValueError(f"a message of {len(header) + len(body):,} bytes; at most {MOST_BYTES:,} can be sent")
+    stream.write(struct.pack("<QQ", len(header), len(body)) + header + body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """Read one message.
+
+    Raises:
+        EOFError: the other side is gone. ValueError: this is no message.
+    """
+    lengths = struct.unpack("<QQ", _exactly(stream, 16))
+    if sum(lengths) > MOST_BYTES:
+        raise ValueError("the message is too long")
+    header = json.loads(_exactly(stream, lengths[0]))
+    body = _exactly(stream, lengths[1])
+    arrays, place = [], 0
+    for kind, shape in header["arrays"]:
+        dtype = np.dtype(kind)
+        if dtype.kind not in "biuf":
+            raise ValueError(f"arrays of {kind} are not sent")
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays.append(np.frombuffer(body, dtype, count, place).reshape(shape).copy())
+        place += count * dtype.itemsize
+    return _unpack(header["tree"], arrays)
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes:
+    parts = []
+    while count:
+        part = stream.read(count)
+        if not part:
+            raise EOFError
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _pack(value: Any, arrays: list[np.ndarray]) -> Any:
+    """`value` in JSON: numbers, texts and None as they are, all else as a list that begins with its kind."""
+    if value is None or type(value) in (bool, str, int):
+        return value
+    if isinstance(value, float):
+        return ["float", float(value).hex()]  # JSON has no infinity, and would not keep every bit
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
+        arrays.append(np.ascontiguousarray(value).reshape(np.shape(value)))
+        return ["array" if isinstance(value, np.ndarray) else "number", len(arrays) - 1]
+    if type(value) in (list, tuple):
+        return [type(value).__name__, [_pack(item, arrays) for item in value]]
+    if type(value) is dict and all(type(key) is str for key in value):
+        return ["dict", {key: _pack(item, arrays) for key, item in value.items()}]
+    if isinstance(value, Opaque):
+        return ["opaque", value.text]
+    return ["opaque", describe(value)]
+
+
+def describe(value: Any) -> str:
+    """What a value that cannot be sent is, in a few words."""
+    kind = type(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return f"an array of {value.dtype}"
+    return (
+        f"a {kind.__name__}" if kind.__module__ in ("builtins", "learner") else f"a {kind.__module__}.{kind.__name__}"
+    )
+
+
+def _unpack(tree: Any, arrays: list[np.ndarray]) -> Any:
+    if not isinstance(tree, list):
+        return tree
+    kind, inside = tree
+    if kind == "float":
+        return float.fromhex(inside)
+    if kind in ("array", "number"):
+        return arrays[inside] if kind == "array" else arrays[inside][()]
+    if kind in ("list", "tuple"):
+        items = [_unpack(item, arrays) for item in inside]
+        return tuple(items) if kind == "tuple" else items
+    if kind == "dict":
+        return {key: _unpack(item, arrays) for key, item in inside.items()}
+    if kind == "opaque":
+        return Opaque(str(inside))
+    raise ValueError(f"{kind!r} is no kind of value")

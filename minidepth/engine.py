@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidepth.backend import Array, is_on_gpu, xp
+from minidepth.backend import Array, empty_like, is_on_gpu, xp
 
 Pullback = Callable[[Array], tuple["Array | None", ...]]
 
 _grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 _next_order = itertools.count()
+_FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 @contextmanager
@@ -58,13 +59,11 @@ class Node:
     wanted. It never holds the value of an inner parent: whether that stays in memory is for the pullback to decide.
     """
 
-    __slots__ = ("dtype", "op", "order", "pullback", "shape", "sources")
+    __slots__ = ("dtype", "new_grads", "op", "order", "pullback", "shape", "sources")
 
-    def __init__(self, op: str, value: Array, sources: tuple[Source, ...], pullback: Pullback) -> None:
-        self.order = next(_next_order)
-        self.op = op
-        self.shape = value.shape
-        self.dtype = value.dtype
+    def __init__(self, op: str, value: Array, sources: tuple[Source, ...], pullback: Pullback, new_grads: bool) -> None:
+        self.order, self.op, self.new_grads = next(_next_order), op, new_grads
+        self.shape, self.dtype = value.shape, value.dtype
         self.sources: tuple[Source, ...] | None = sources
         self.pullback: Pullback | None = pullback
 
@@ -111,11 +110,14 @@ class Tensor:
         self._node: Node | None = None
 
     @staticmethod
-    def from_op(op: str, value: Array, parents: tuple[Tensor | None, ...], pullback: Pullback) -> Tensor:
+    def from_op(
+        op: str, value: Array, parents: tuple[Tensor | None, ...], pullback: Pullback, new_grads: bool = False
+    ) -> Tensor:
         """The result of an operation: its value, and the pullback if any parent needs a gradient.
 
         ``pullback(grad)`` gets dL/d(value) and returns one gradient per parent, of exactly the parent's shape and
-        dtype; None for a parent that is None or has ``requires_grad`` False.
+        dtype; None for a parent that is None or has ``requires_grad`` False. `new_grads`: they are contiguous arrays
+        which nobody else holds, so a leaf keeps them without a copy.
         """
         result = Tensor(value)
         if _grad_enabled.get():
@@ -123,7 +125,7 @@ class Tensor:
                 None if parent is None or not parent.requires_grad else parent._node or parent for parent in parents
             )
             if any(source is not None for source in sources):
-                result._node = Node(op, value, sources, pullback)
+                result._node = Node(op, value, sources, pullback, new_grads)
         return result
 
     def backward(self, grad: Any = None) -> None:
@@ -144,30 +146,31 @@ class Tensor:
         if self._node is None:
             self._accumulate(grad)
             return
-        waiting: dict[int, _Sum] = {self._node.order: _Sum(self._node, grad)}
+        waiting: dict[int, tuple[Node, Array]] = {self._node.order: (self._node, grad)}
         newest_first = [-self._node.order]
         del grad
         while newest_first:
-            entry = waiting.pop(-heapq.heappop(newest_first))
-            node, total = entry.node, entry.grad
-            del entry
+            node, total = waiting.pop(-heapq.heappop(newest_first))
             for source, part in node.use_up(total):
                 if isinstance(source, Tensor):
-                    source._accumulate(part)
+                    source._accumulate(part, node.new_grads)
                 elif source.order in waiting:
-                    waiting[source.order].add(part)
+                    waiting[source.order] = source, _plus(waiting[source.order][1], part)
                 else:
-                    waiting[source.order] = _Sum(source, part)
+                    waiting[source.order] = source, part
                     heapq.heappush(newest_first, -source.order)
                 del source, part
             del node, total
 
-    def _accumulate(self, grad: Array) -> None:
-        """Add to `.grad`, which must be writable, contiguous and shared with nothing: hence a new array, grad + 0."""
-        if self.grad is None:
-            self.grad = _plus(grad, 0)
-        else:
+    def _accumulate(self, grad: Array, is_new: bool = False) -> None:
+        """Add to `.grad`, which must be writable, contiguous and shared with nothing: hence a copy where it may be."""
+        if self.grad is not None:
             self.grad += grad
+        elif is_new:
+            self.grad = grad
+        else:
+            self.grad = empty_like(grad)
+            self.grad[...] = grad
 
     @property
     def requires_grad(self) -> bool:
@@ -250,20 +253,8 @@ class Tensor:
 Source = Node | Tensor | None
 
 
-class _Sum:
-    """A gradient that is being added up. Others may still hold its parts, so every sum is a new array."""
-
-    __slots__ = ("grad", "node")
-
-    def __init__(self, node: Node, grad: Array) -> None:
-        self.node, self.grad = node, grad
-
-    def add(self, part: Array) -> None:
-        self.grad = _plus(self.grad, part)
-
-
-def _plus(a: Array, b: Array | int) -> Array:
-    """a + b as an operation computes it: contiguous, on all cores, and in memory that was used before."""
+def _plus(a: Array, b: Array) -> Array:
+    """a + b as an operation computes it: contiguous, on all cores, and a new array, as others may still hold a or b."""
     return (Tensor(a) + b).data
 
 
@@ -271,11 +262,13 @@ def _float_array(data: Any) -> Array:
     """`data` as a float32 or float64 array, or as a float16 one on a GPU."""
     if isinstance(data, Tensor):
         raise TypeError("Tensor: data is a Tensor already; use .detach() for the same value without its history")
-    is_array = hasattr(data, "__array_interface__") or hasattr(data, "__cuda_array_interface__")
-    array = data if hasattr(data, "__cuda_array_interface__") else np.asarray(data)
-    if not is_array and array.dtype == np.float64 or array.dtype.kind in "iub":
+    on_gpu = is_on_gpu(data)
+    array = data if on_gpu else np.asarray(data)
+    if array.dtype in _FLOATS and (on_gpu or array is data):
+        return array
+    if array.dtype.kind in "iub" or (array.dtype == np.float64 and not hasattr(data, "__array_interface__")):
         return array.astype(np.float32)
-    if array.dtype not in (np.float32, np.float64) and not (array.dtype == np.float16 and is_on_gpu(array)):
+    if array.dtype not in _FLOATS and not (array.dtype == np.float16 and on_gpu):
         advice = "; float16 is for a GPU, use .astype(np.float32) here" if array.dtype == np.float16 else ""
         raise TypeError(f"Tensor: data has dtype {array.dtype}; a tensor holds float32 or float64{advice}")
     return array
@@ -286,14 +279,15 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if like is not None and isinstance(value, (int, float)):
-        return Tensor(xp(like.data).asarray(value, dtype=like.dtype))
+        return Tensor(xp(like.data).full((), value, like.dtype))
     return Tensor(value)
 
 
 def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
-    """The adjoint of broadcasting from `shape` to ``grad.shape``: sum over every axis that was added or stretched."""
+    """The adjoint of broadcasting from `shape`: sum in float32 at least over each axis that was added or stretched."""
     if grad.shape == shape:
         return grad
     added = grad.ndim - len(shape)
     stretched = tuple(axis + added for axis, n in enumerate(shape) if n == 1 and grad.shape[axis + added] != 1)
-    return grad.sum(axis=(*range(added), *stretched), keepdims=True).reshape(shape)
+    dtype = np.promote_types(grad.dtype, np.float32)
+    return grad.sum(axis=(*range(added), *stretched), keepdims=True, dtype=dtype).reshape(shape)

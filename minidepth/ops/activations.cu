@@ -10,35 +10,35 @@
 // A NaN stays one, as in NumPy: every comparison with it is false, so the last value of each choice is x itself.
 #include "common.cuh"
 
-extern "C" __global__ void activations_relu_forward(const real* x, real* y, int n) {
+extern "C" __global__ void activations_relu_forward(const stored* x, stored* y, int n) {
     map_numbers<4>(x, y, n, [](real x) { return x < 0 ? 0 : x; });
 }
 
-extern "C" __global__ void activations_relu_grad_x(const real* grad, const real* y, real* grad_x, int n) {
+extern "C" __global__ void activations_relu_grad_x(const stored* grad, const stored* y, stored* grad_x, int n) {
     map_numbers<4>(grad, y, grad_x, n, [](real grad, real y) { return y > 0 ? grad : 0; });
 }
 
-extern "C" __global__ void activations_relu6_forward(const real* x, real* y, int n) {
+extern "C" __global__ void activations_relu6_forward(const stored* x, stored* y, int n) {
     map_numbers<4>(x, y, n, [](real x) { return x < 0 ? 0 : x > 6 ? 6 : x; });
 }
 
-extern "C" __global__ void activations_relu6_grad_x(const real* grad, const real* y, real* grad_x, int n) {
+extern "C" __global__ void activations_relu6_grad_x(const stored* grad, const stored* y, stored* grad_x, int n) {
     map_numbers<4>(grad, y, grad_x, n, [](real grad, real y) { return y > 0 && y < 6 ? grad : 0; });
 }
 
 // Far below 0, exp becomes infinite, and 1 / infinity is the right 0.
-extern "C" __global__ void activations_sigmoid_forward(const real* x, real* y, int n) {
+extern "C" __global__ void activations_sigmoid_forward(const stored* x, stored* y, int n) {
     map_numbers<4>(x, y, n, [](real x) { return 1 / (1 + exp(-x)); });
 }
 
-extern "C" __global__ void activations_sigmoid_grad_x(const real* grad, const real* y, real* grad_x, int n) {
+extern "C" __global__ void activations_sigmoid_grad_x(const stored* grad, const stored* y, stored* grad_x, int n) {
     map_numbers<4>(grad, y, grad_x, n, [](real grad, real y) { return grad * y * (1 - y); });
 }
 
-extern "C" __global__ void activations_tanh_forward(const real* x, real* y, int n) {
+extern "C" __global__ void activations_tanh_forward(const stored* x, stored* y, int n) {
     map_numbers<4>(x, y, n, [](real x) { return tanh(x); });
 }
 
-extern "C" __global__ void activations_tanh_grad_x(const real* grad, const real* y, real* grad_x, int n) {
+extern "C" __global__ void activations_tanh_grad_x(const stored* grad, const stored* y, stored* grad_x, int n) {
     map_numbers<4>(grad, y, grad_x, n, [](real grad, real y) { return grad * (1 - y * y); });
 }

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from minidepth.backend import Array, cuda, empty_like, kernel
-from minidepth.cuda import flat, launch
+from minidepth.cuda import launch, mapped
 from minidepth.engine import Tensor
 from minidepth.ops.cpu.elementwise import elementwise
 
@@ -115,57 +115,57 @@ def tanh_grad_x(grad: Array, y: Array) -> Array:
     return elementwise(tile, grad, y)
 
 
-@cuda(relu_forward)
+@cuda(relu_forward, half=True)
 def relu_forward_cuda(x: Array) -> Array:
     y = empty_like(x)
-    launch("activations_relu_forward", flat(x.size, each=4), x, y, x.size)
+    launch("activations_relu_forward", mapped(x, each=4), x, y, x.size)
     return y
 
 
-@cuda(relu_grad_x)
+@cuda(relu_grad_x, half=True)
 def relu_grad_x_cuda(grad: Array, y: Array) -> Array:
     result = empty_like(grad)
-    launch("activations_relu_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    launch("activations_relu_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
     return result
 
 
-@cuda(relu6_forward)
+@cuda(relu6_forward, half=True)
 def relu6_forward_cuda(x: Array) -> Array:
     y = empty_like(x)
-    launch("activations_relu6_forward", flat(x.size, each=4), x, y, x.size)
+    launch("activations_relu6_forward", mapped(x, each=4), x, y, x.size)
     return y
 
 
-@cuda(relu6_grad_x)
+@cuda(relu6_grad_x, half=True)
 def relu6_grad_x_cuda(grad: Array, y: Array) -> Array:
     result = empty_like(grad)
-    launch("activations_relu6_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    launch("activations_relu6_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
     return result
 
 
-@cuda(sigmoid_forward)
+@cuda(sigmoid_forward, half=True)
 def sigmoid_forward_cuda(x: Array) -> Array:
     y = empty_like(x)
-    launch("activations_sigmoid_forward", flat(x.size, each=4), x, y, x.size)
+    launch("activations_sigmoid_forward", mapped(x, each=4), x, y, x.size)
     return y
 
 
-@cuda(sigmoid_grad_x)
+@cuda(sigmoid_grad_x, half=True)
 def sigmoid_grad_x_cuda(grad: Array, y: Array) -> Array:
     result = empty_like(grad)
-    launch("activations_sigmoid_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    launch("activations_sigmoid_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
     return result
 
 
-@cuda(tanh_forward)
+@cuda(tanh_forward, half=True)
 def tanh_forward_cuda(x: Array) -> Array:
     y = empty_like(x)
-    launch("activations_tanh_forward", flat(x.size, each=4), x, y, x.size)
+    launch("activations_tanh_forward", mapped(x, each=4), x, y, x.size)
     return y
 
 
-@cuda(tanh_grad_x)
+@cuda(tanh_grad_x, half=True)
 def tanh_grad_x_cuda(grad: Array, y: Array) -> Array:
     result = empty_like(grad)
-    launch("activations_tanh_grad_x", flat(grad.size, each=4), grad, y, result, grad.size)
+    launch("activations_tanh_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
     return result

@@ -14,6 +14,7 @@ a @ b      g b^T               a^T g
 =========  ==================  ==================
 
 Where a or b was broadcast, its gradient is the sum over the positions it was copied to (`unbroadcast`).
+Of float16 each step is rounded, as in PyTorch, and those sums are made in float32.
 ``elementwise(np.add, a, b)`` is a + b on arrays, on all cores where they are large.
 """
 

@@ -2,8 +2,10 @@
 //
 // A channel's numbers lie in N planes of H W numbers, one for each picture. Strung together they are cut into parts of
 // PART numbers. A block takes one part, and thread t of it the numbers t, t + 256, t + 512, ...: neighbouring threads
-// have neighbouring numbers, wherever a plane ends. No sum is left to chance: a first kernel makes one for each part, a
-// second one adds those up in a fixed order with a warp for each channel, and a third one goes over the numbers again.
+// have neighbouring numbers, wherever a plane ends. In half thread t has the numbers 2t and 2t + 1, and so on by 512: the
+// way to a number costs more than its bytes then, and a pack of two is one way, one load and one store where planes are
+// even. No sum is left to chance: a first kernel makes one for each part, a second one adds those up in a fixed order
+// with a warp for each channel, and a third one goes over the numbers again. Sums, parameters, mean and var are float.
 //
 //                  kernel                    reads               writes          bytes a number
 //     forward      batch_norm_moments        x                   parts                  4
@@ -31,30 +33,34 @@
 
 constexpr int THREADS = 256;
 constexpr int PART = 4096;
-constexpr int EACH = PART / THREADS;  // numbers of a thread
+constexpr int EACH = PART / THREADS;      // numbers of a thread
+constexpr int STEP = THREADS * PACKED;    // from one pack of them to the next
 
-// Leads a thread along its numbers of a channel, from one to the next one THREADS further on.
+// Leads a thread along its numbers of a channel, from one pack of them (see common.cuh) to the next one STEP further on.
 struct Walk {
     int channel, total;  // how many numbers a channel has
     int left;            // how many of them lie from this thread's first one to the last one
-    int place, pixel;    // of the number in x, and in its plane
+    int place, pixel;    // of the pack's first number in x, and in its plane
     int plane, step, step_pixels, to_next_plane;
 
     __device__ __forceinline__ Walk(int pictures, int channels, int plane) : plane(plane) {
         total = pictures * plane;
-        int parts = (total + PART - 1) / PART, first = blockIdx.x % parts * PART + threadIdx.x;
+        int parts = (total + PART - 1) / PART, first = blockIdx.x % parts * PART + threadIdx.x * PACKED;
         channel = blockIdx.x / parts;
         left = total - first;
         pixel = first % plane;
         place = (first / plane * channels + channel) * plane + pixel;
-        step_pixels = THREADS, step = THREADS;
-        if (plane <= THREADS) {  // a division costs as much as the rest of a number's way
-            step_pixels = THREADS % plane;
-            step = THREADS / plane * channels * plane + step_pixels;
+        step_pixels = STEP, step = STEP;
+        if (plane <= STEP) {  // a division costs as much as the rest of a number's way
+            step_pixels = STEP % plane;
+            step = STEP / plane * channels * plane + step_pixels;
         }
         to_next_plane = (channels - 1) * plane;
     }
-    __device__ __forceinline__ bool has(int k) const { return k * THREADS < left; }
+    __device__ __forceinline__ bool has(int k) const { return k / PACKED * STEP + k % PACKED < left; }
+    // Where number j of the pack is: behind the first one, or where the plane ends at the beginning of the next one.
+    __device__ __forceinline__ int at(int j) const { return place + j + (pixel + j < plane ? 0 : to_next_plane); }
+    __device__ __forceinline__ bool in_one_piece(const stored* x) const { return plane % PACKED == 0 && in_packs(x); }
     __device__ __forceinline__ void next() {  // without a division: it would take longer than the memory does
         place += step;
         pixel += step_pixels;
@@ -62,17 +68,33 @@ struct Walk {
         pixel -= plane;
         place += to_next_plane;
     }
-    __device__ __forceinline__ void load(const real* x, real (&numbers)[EACH]) const {
+    __device__ __forceinline__ void load(const stored* x, real (&numbers)[EACH]) const {
         Walk walk = *this;
+        bool in_pieces = !in_one_piece(x);
 #pragma unroll
-        for (int k = 0; k < EACH; ++k, walk.next())
-            if (has(k)) numbers[k] = x[walk.place];
+        for (int k = 0; k < EACH; k += PACKED, walk.next()) {
+            packed pack = {};
+            if (!in_pieces && has(k)) pack = reinterpret_cast<const packed*>(x + walk.place)[0];
+            for (int j = 0; j < PACKED; ++j) {
+                if (in_pieces && has(k + j)) pack.at[j] = x[walk.at(j)];
+                numbers[k + j] = pack.at[j];
+            }
+        }
+    }
+    // Numbers k and those behind it in its pack.
+    __device__ __forceinline__ void store(stored* y, int k, packed pack) const {
+        if (in_one_piece(y)) {
+            if (has(k)) reinterpret_cast<packed*>(y + place)[0] = pack;
+        } else {
+            for (int j = 0; j < PACKED; ++j)
+                if (has(k + j)) y[at(j)] = pack.at[j];
+        }
     }
 };
 
 // Of each part the mean, less the channel's first number, and the sum of squares about that mean.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    batch_norm_moments(const real* x, real* means, real* squares, int pictures, int channels, int plane) {
+    batch_norm_moments(const stored* x, real* means, real* squares, int pictures, int channels, int plane) {
     Walk walk(pictures, channels, plane);
     real numbers[EACH];
     walk.load(x, numbers);
@@ -80,7 +102,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
     for (int k = 0; k < EACH; ++k)
         if (walk.has(k)) sum += numbers[k] - origin;
-    int count = min(PART, walk.left + static_cast<int>(threadIdx.x));
+    int count = min(PART, walk.left + static_cast<int>(threadIdx.x) * PACKED);
     real mean = block_sum(sum) / count;
 #pragma unroll
     for (int k = 0; k < EACH; ++k)
@@ -92,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // Mean and variance of each channel from those of its parts, by a warp each: the squares about the channel's mean are
 // those about the part's mean and count times the square of the distance between the two.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    batch_norm_statistics(const real* x, const real* means, const real* squares, const real* scale, const real* shift,
+    batch_norm_statistics(const stored* x, const real* means, const real* squares, const real* scale, const real* shift,
                           real* mean, real* var, real* offset, real* running_mean, real* running_var, real momentum,
                           real eps, int pictures, int channels, int plane) {
     int channel = flat_thread() / WARP, lane = flat_thread() % WARP;
@@ -124,16 +146,20 @@ __device__ __forceinline__ real activated(real y, real slope, real ceiling) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    batch_norm_normalise(const real* x, const real* mean, const real* var, const real* scale, const real* shift,
-                         real* z, real eps, real slope, real ceiling, int pictures, int channels, int plane) {
+    batch_norm_normalise(const stored* x, const real* mean, const real* var, const real* scale, const real* shift,
+                         stored* z, real eps, real slope, real ceiling, int pictures, int channels, int plane) {
     Walk walk(pictures, channels, plane);
     real numbers[EACH];
     walk.load(x, numbers);
     real middle = mean[walk.channel], offset = shift[walk.channel];
     real factor = scale[walk.channel] / sqrt(var[walk.channel] + eps);
 #pragma unroll
-    for (int k = 0; k < EACH; ++k, walk.next())
-        if (walk.has(k)) z[walk.place] = activated((numbers[k] - middle) * factor + offset, slope, ceiling);
+    for (int k = 0; k < EACH; k += PACKED, walk.next()) {
+        packed of_z;
+        for (int j = 0; j < PACKED; ++j)
+            of_z.at[j] = activated((numbers[k + j] - middle) * factor + offset, slope, ceiling);
+        walk.store(z, k, of_z);
+    }
 }
 
 // dL/dy from dL/dz: y is computed anew to see on which side of 0 and of the ceiling it was.
@@ -144,7 +170,7 @@ __device__ __forceinline__ real through(real grad, real y, real slope, real ceil
 
 // Of each part, the sums of dL/dy and of dL/dy (x - mean).
 extern "C" __global__ void __launch_bounds__(THREADS)
-    batch_norm_sums(const real* grad, const real* x, const real* mean, const real* var, const real* scale,
+    batch_norm_sums(const stored* grad, const stored* x, const real* mean, const real* var, const real* scale,
                     const real* shift, real* sums, real* products, real eps, real slope, real ceiling, int pictures,
                     int channels, int plane) {
     Walk walk(pictures, channels, plane);
@@ -187,8 +213,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    batch_norm_grad_x(const real* grad, const real* x, const real* mean, const real* var, const real* scale,
-                      const real* shift, const real* grad_scale, const real* grad_shift, real* grad_x, real eps,
+    batch_norm_grad_x(const stored* grad, const stored* x, const real* mean, const real* var, const real* scale,
+                      const real* shift, const real* grad_scale, const real* grad_shift, stored* grad_x, real eps,
                       real slope, real ceiling, bool training, int pictures, int channels, int plane) {
     Walk walk(pictures, channels, plane);
     real numbers[EACH], grads[EACH];
@@ -199,10 +225,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     real mean_g = training ? grad_shift[walk.channel] / walk.total : 0;
     real mean_gx = training ? grad_scale[walk.channel] / walk.total * inverse_std : 0;
 #pragma unroll
-    for (int k = 0; k < EACH; ++k, walk.next()) {
+    for (int k = 0; k < EACH; k += PACKED, walk.next()) {
         if (!walk.has(k)) break;
-        real centred = numbers[k] - middle;
-        real g = through(grads[k], centred * factor + offset, slope, ceiling);
-        grad_x[walk.place] = factor * (g - mean_g - centred * mean_gx);
+        packed of_x;
+        for (int j = 0; j < PACKED; ++j) {
+            real centred = numbers[k + j] - middle;
+            real g = through(grads[k + j], centred * factor + offset, slope, ceiling);
+            of_x.at[j] = factor * (g - mean_g - centred * mean_gx);
+        }
+        walk.store(grad_x, k, of_x);
     }
 }

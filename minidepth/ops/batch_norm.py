@@ -78,13 +78,14 @@ def normalise_and_activate(
 ) -> Tensor:
     """What `batch_norm` and its siblings with an activation have in common."""
     _check(op, x, running_mean, running_var, weight, bias, training)
-    scale = xp(x.data).ones(x.shape[1], x.dtype) if weight is None else weight.data
-    shift = xp(x.data).zeros(x.shape[1], x.dtype) if bias is None else bias.data
+    dtype = np.promote_types(x.dtype, np.float32)  # of parameters and statistics, also where x is float16
+    scale = xp(x.data).ones(x.shape[1], dtype) if weight is None else weight.data
+    shift = xp(x.data).zeros(x.shape[1], dtype) if bias is None else bias.data
     if training or running_mean is None or running_var is None:
         running = (None, None) if is_second_run() else (running_mean, running_var)
         y, mean, var = forward(x.data, scale, shift, *running, momentum, eps, act)
     else:
-        mean, var = running_mean.astype(x.dtype), running_var.astype(x.dtype)  # copies: training changes the buffers
+        mean, var = running_mean.astype(dtype), running_var.astype(dtype)  # copies: training changes the buffers
         y = normalise(x.data, mean, var, scale, shift, eps, act)
     x_data = x.data
     needed = [parent is not None and parent.requires_grad for parent in (x, weight, bias)]
@@ -93,7 +94,7 @@ def normalise_and_activate(
         grads = backward(grad, x_data, mean, var, scale, shift, eps, training, act)
         return tuple(g if need else None for g, need in zip(grads, needed))
 
-    return Tensor.from_op(op, y, (x, weight, bias), pullback)
+    return Tensor.from_op(op, y, (x, weight, bias), pullback, new_grads=True)
 
 
 @kernel
@@ -193,7 +194,7 @@ def backward(
 WARP = 32
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(
     x: Array,
     scale: Array,
@@ -205,7 +206,7 @@ def forward_cuda(
     act: Activation,
 ) -> tuple[Array, Array, Array]:
     sizes, parts, blocks = _cut(x)
-    y, means, squares = empty_like(x), empty((parts,), x), empty((parts,), x)
+    y, means, squares = empty_like(x), empty((parts,), scale), empty((parts,), scale)
     mean, var, offset = empty_like(scale), empty_like(scale), empty_like(scale)
     running = (running_mean, running_var) if running_mean is not None and running_var is not None else (None, None)
     launch("batch_norm_moments", blocks, x, means, squares, *sizes)
@@ -215,7 +216,7 @@ def forward_cuda(
     return y, mean, var
 
 
-@cuda(normalise)
+@cuda(normalise, half=True)
 def normalise_cuda(x: Array, mean: Array, var: Array, scale: Array, shift: Array, eps: float, act: Activation) -> Array:
     sizes, _, blocks = _cut(x)
     y = empty_like(x)
@@ -223,7 +224,7 @@ def normalise_cuda(x: Array, mean: Array, var: Array, scale: Array, shift: Array
     return y
 
 
-@cuda(backward)
+@cuda(backward, half=True)
 def backward_cuda(
     grad: Array,
     x: Array,
@@ -236,7 +237,7 @@ def backward_cuda(
     act: Activation,
 ) -> tuple[Array, Array, Array]:
     sizes, parts, blocks = _cut(x)
-    sums, products = empty((parts,), x), empty((parts,), x)
+    sums, products = empty((parts,), scale), empty((parts,), scale)
     grad_x, grad_scale, grad_shift = empty_like(x), empty_like(scale), empty_like(scale)
     given = grad, x, mean, var, scale, shift
     launch("batch_norm_sums", blocks, *given, sums, products, eps, *act, *sizes)

@@ -13,7 +13,7 @@
 #include "common.cuh"
 
 // Along the axis, a slice of y has y_slice numbers, of which those of this part begin at `begin` and are x_slice many.
-extern "C" __global__ void cat_forward(const real* __restrict__ x, real* __restrict__ y, int x_slice, int y_slice,
+extern "C" __global__ void cat_forward(const stored* __restrict__ x, stored* __restrict__ y, int x_slice, int y_slice,
                                        int begin, int n) {
     each_number<4>(n, [&](int i) { y[i / x_slice * y_slice + begin + i % x_slice] = x[i]; });
 }

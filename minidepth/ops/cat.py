@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minidepth.backend import Array, cuda, empty, kernel, xp
-from minidepth.cuda import flat, launch
+from minidepth.cuda import aligned, flat, launch
 from minidepth.engine import Tensor
 from minidepth.ops.cpu import pool
 from minidepth.ops.cpu.elementwise import elementwise
@@ -51,16 +51,19 @@ def forward(first: Array, others: list[Array], axis: int) -> Array:
     return y
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(first: Array, others: list[Array], axis: int) -> Array:
     lib, arrays = xp(first), [first, *others]
     shape = (*first.shape[:axis], sum(array.shape[axis] for array in arrays), *first.shape[axis + 1 :])
     y = empty(shape, first, lib.result_type(*arrays))
-    begin, y_slice = 0, math.prod(shape[axis:])
-    for array in arrays:
-        array = lib.ascontiguousarray(array, dtype=y.dtype)
-        x_slice = math.prod(array.shape[axis:])
-        launch("cat_forward", flat(array.size, each=4), array, y, x_slice, y_slice, begin, array.size)
+    arrays = [lib.ascontiguousarray(array, dtype=y.dtype) for array in arrays]
+    begin, y_slice, x_slices = 0, math.prod(shape[axis:]), [math.prod(array.shape[axis:]) for array in arrays]
+    step, target = 1, y
+    if y.dtype == np.float16 and not any(size % 2 for size in x_slices) and aligned(y, *arrays):
+        step, target, *arrays = 2, *(array.reshape(-1).view(np.float32) for array in (y, *arrays))  # two at a time
+    for array, x_slice in zip(arrays, x_slices):
+        sizes = (x_slice // step, y_slice // step, begin // step, array.size)
+        launch("cat_forward", flat(array.size, each=4), array, target, *sizes)
         begin += x_slice
     return y
 

@@ -15,6 +15,7 @@
 typedef REAL real;
 
 #ifdef STORED
+#define __CUDA_NO_HALF_OPERATORS__  // nothing is computed in half by accident: x[i] + x[j] does not compile
 #include <cuda_fp16.h>
 typedef STORED stored;
 #else

@@ -24,14 +24,14 @@
 constexpr int PLANES = 4;
 
 // y[p, r, q] = sum over a, b of row_weight[a, r] column_weight[b, q] x[p, row_place[a, r], column_place[b, q]]
-extern "C" __global__ void interpolate_resample(const real* x, real* y, const int* row_place, const real* row_weight,
-                                                int row_taps, const int* column_place, const real* column_weight,
-                                                int column_taps, int planes, int height, int width, int out_height,
-                                                int out_width) {
+extern "C" __global__ void interpolate_resample(const stored* x, stored* y, const int* row_place,
+                                                const real* row_weight, int row_taps, const int* column_place,
+                                                const real* column_weight, int column_taps, int planes, int height,
+                                                int width, int out_height, int out_width) {
     int i = flat_thread(), q = i % out_width, r = i / out_width % out_height;
     int first = i / out_width / out_height * PLANES;
     if (first >= planes) return;
-    const real* plane = x + first * height * width;
+    const stored* plane = x + first * height * width;
     real sums[PLANES] = {};
     for (int a = r; a < row_taps * out_height; a += out_height) {
         int row = row_place[a] * width;
@@ -41,7 +41,7 @@ extern "C" __global__ void interpolate_resample(const real* x, real* y, const in
             real weight = weight_of_row * column_weight[b];
 #pragma unroll
             for (int k = 0; k < PLANES; ++k) {
-                if (first + k < planes) sums[k] += weight * plane[k * height * width + place];
+                if (first + k < planes) sums[k] += weight * real(plane[k * height * width + place]);
             }
         }
     }
@@ -52,61 +52,62 @@ extern "C" __global__ void interpolate_resample(const real* x, real* y, const in
 }
 
 // Mode nearest. y has rows of 2 width numbers, seen as `width` pairs; pixel i goes to a pair in each of two rows.
-extern "C" __global__ void interpolate_repeat_forward(const real* x, real* y, int width, int n) {
+extern "C" __global__ void interpolate_repeat_forward(const stored* x, stored* y, int width, int n) {
     int i = flat_thread();
     if (i >= n) return;
-    real value = x[i];
-    real2 pair = {value, value};
-    real2* upper = reinterpret_cast<real2*>(y) + i / width * 2 * width + i % width;
+    stored value = x[i];
+    stored2 pair = {value, value};
+    stored2* upper = reinterpret_cast<stored2*>(y) + i / width * 2 * width + i % width;
     upper[0] = pair;
     upper[width] = pair;
 }
 
-extern "C" __global__ void interpolate_repeat_grad_x(const real* grad, real* grad_x, int width, int n) {
+extern "C" __global__ void interpolate_repeat_grad_x(const stored* grad, stored* grad_x, int width, int n) {
     int i = flat_thread();
     if (i >= n) return;
-    const real2* place = reinterpret_cast<const real2*>(grad) + i / width * 2 * width + i % width;
-    real2 upper = place[0];
-    real2 lower = place[width];
-    grad_x[i] = (upper.x + lower.x) + (upper.y + lower.y);
+    const stored2* place = reinterpret_cast<const stored2*>(grad) + i / width * 2 * width + i % width;
+    stored2 upper = place[0];
+    stored2 lower = place[width];
+    grad_x[i] = (real(upper.x) + real(lower.x)) + (real(upper.y) + real(lower.y));
 }
 
 // Mode bilinear. Along one axis y[2k] = (3 x[k] + x[k-1]) / 4 and y[2k+1] = (3 x[k] + x[k+1]) / 4. Beyond an end the pixel
 // at the end goes on, which makes it (3 x + x) / 4 there: itself. The four here are those of row k, from three rows of x.
-extern "C" __global__ void interpolate_double_forward(const real* x, real* y, int height, int width, int n) {
+extern "C" __global__ void interpolate_double_forward(const stored* x, stored* y, int height, int width, int n) {
     int i = flat_thread();
     if (i >= n) return;
     int column = i % width, row = i / width % height;
     int left = column > 0 ? -1 : 0, right = column < width - 1 ? 1 : 0;
-    const real* here = x + i;
-    const real* above = row > 0 ? here - width : here;
-    const real* below = row < height - 1 ? here + width : here;
-    real side_left = 3 * here[left], middle = 3 * here[0], side_right = 3 * here[right];
-    real up_left = side_left + above[left], up = 3 * (middle + above[0]), up_right = side_right + above[right];
-    real down_left = side_left + below[left], down = 3 * (middle + below[0]), down_right = side_right + below[right];
-    real2* upper = reinterpret_cast<real2*>(y) + i / width * 2 * width + column;
-    real2 first = {(up + up_left) / 16, (up + up_right) / 16};
-    real2 second = {(down + down_left) / 16, (down + down_right) / 16};
+    const stored* here = x + i;
+    const stored* above = row > 0 ? here - width : here;
+    const stored* below = row < height - 1 ? here + width : here;
+    real side_left = 3 * real(here[left]), middle = 3 * real(here[0]), side_right = 3 * real(here[right]);
+    real up_left = side_left + real(above[left]), up_right = side_right + real(above[right]);
+    real down_left = side_left + real(below[left]), down_right = side_right + real(below[right]);
+    real up = 3 * (middle + real(above[0])), down = 3 * (middle + real(below[0]));
+    stored2* upper = reinterpret_cast<stored2*>(y) + i / width * 2 * width + column;
+    stored2 first = {(up + up_left) / 16, (up + up_right) / 16};
+    stored2 second = {(down + down_left) / 16, (down + down_right) / 16};
     upper[0] = first;
     upper[width] = second;
 }
 
 // 4 times the adjoint along one row of the large picture: 3 (g[2k] + g[2k+1]) + g[2k-1] + g[2k+2]. At an end, what lies
 // beyond it is the number at the end once more, which then counts 4: the pixel at the end made it alone.
-__device__ __forceinline__ real halved(const real* pair, int before, int after) {
-    real2 inner = reinterpret_cast<const real2*>(pair)[0];
-    return 3 * (inner.x + inner.y) + (pair[before] + pair[after]);
+__device__ __forceinline__ real halved(const stored* pair, int before, int after) {
+    stored2 inner = reinterpret_cast<const stored2*>(pair)[0];
+    return 3 * (real(inner.x) + real(inner.y)) + (real(pair[before]) + real(pair[after]));
 }
 
-extern "C" __global__ void interpolate_double_grad_x(const real* grad, real* grad_x, int height, int width, int n) {
+extern "C" __global__ void interpolate_double_grad_x(const stored* grad, stored* grad_x, int height, int width, int n) {
     int i = flat_thread();
     if (i >= n) return;
     int column = i % width, row = i / width % height, out_width = 2 * width;
     int before = column > 0 ? -1 : 0, after = column < width - 1 ? 2 : 1;
-    const real* upper = grad + i / width * 2 * out_width + 2 * column;
-    const real* lower = upper + out_width;
-    const real* above = row > 0 ? upper - out_width : upper;
-    const real* below = row < height - 1 ? lower + out_width : lower;
+    const stored* upper = grad + i / width * 2 * out_width + 2 * column;
+    const stored* lower = upper + out_width;
+    const stored* above = row > 0 ? upper - out_width : upper;
+    const stored* below = row < height - 1 ? lower + out_width : lower;
     real inside = halved(upper, before, after) + halved(lower, before, after);
     grad_x[i] = (3 * inside + (halved(above, before, after) + halved(below, before, after))) / 16;
 }

@@ -168,7 +168,7 @@ def transposed(taps: Taps) -> Taps:
     return Taps(index, weights, taps.outputs)
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array, rows: Taps, columns: Taps, quicker: ModuleType | None) -> Array:
     if quicker is None:
         return resample_cuda(x, rows, columns)
@@ -180,7 +180,7 @@ def forward_cuda(x: Array, rows: Taps, columns: Taps, quicker: ModuleType | None
     return y
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array, rows: Taps, columns: Taps, quicker: ModuleType | None) -> Array:
     if quicker is None or not aligned(grad):
         return resample_cuda(grad, transposed(rows), transposed(columns))
@@ -198,7 +198,7 @@ def resample_cuda(x: Array, rows: Taps, columns: Taps) -> Array:
     y = empty((*x.shape[:2], rows.outputs, columns.outputs), x)
     tables: list[Array | int] = []
     for taps in (rows, columns):
-        tables += [*_on_gpu(taps, xp(x), x.dtype, int(x.device)), len(taps.place)]
+        tables += [*_on_gpu(taps, xp(x), np.promote_types(x.dtype, np.float32), int(x.device)), len(taps.place)]
     threads = flat(-(-planes // constant("interpolate", "PLANES")) * rows.outputs * columns.outputs)
     launch("interpolate_resample", threads, x, y, *tables, planes, *sizes)
     return y

@@ -21,13 +21,13 @@ struct Window { int rows, columns, row_stride, column_stride, row_pad, column_pa
 
 // `Winners` is a pointer to the type of the winners. A NaN wins over everything and stays, but leaves `who` as it was.
 template <class Winners>
-__device__ __forceinline__ void pool(const real* x, real* y, Winners winner, int height, int width, int out_height,
+__device__ __forceinline__ void pool(const stored* x, stored* y, Winners winner, int height, int width, int out_height,
                                      int out_width, Window at, int n) {
     int i = flat_thread();
     if (i >= n) return;
     int top = i / out_width % out_height * at.row_stride - at.row_pad;
     int left = i % out_width * at.column_stride - at.column_pad;
-    const real* plane = x + i / out_width / out_height * height * width;
+    const stored* plane = x + i / out_width / out_height * height * width;
     real best = -INFINITY;
     int who = 0;
     for (int a = 0; a < at.rows; ++a) {
@@ -52,7 +52,7 @@ __device__ __forceinline__ int first_window(int i, int window, int stride, int d
 }
 
 template <class Winners>
-__device__ __forceinline__ void unpool(const real* grad, Winners winner, real* grad_x, int height, int width,
+__device__ __forceinline__ void unpool(const stored* grad, Winners winner, stored* grad_x, int height, int width,
                                        int out_height, int out_width, Window at, int n) {
     int i = flat_thread();
     if (i >= n) return;
@@ -69,7 +69,7 @@ __device__ __forceinline__ void unpool(const real* grad, Winners winner, real* g
             if (b % at.column_dilation != 0) continue;
             int who = winner[plane + r * out_width + q];
             if (who == a / at.row_dilation * at.columns + b / at.column_dilation) {
-                sum += grad[plane + r * out_width + q];
+                sum += real(grad[plane + r * out_width + q]);
             }
         }
     }
@@ -77,7 +77,7 @@ __device__ __forceinline__ void unpool(const real* grad, Winners winner, real* g
 }
 
 extern "C" __global__ void max_pool2d_forward(
-    const real* x, real* y, unsigned char* winner, int height, int width, int out_height, int out_width, int rows,
+    const stored* x, stored* y, unsigned char* winner, int height, int width, int out_height, int out_width, int rows,
     int columns, int row_stride, int column_stride, int row_pad, int column_pad, int row_dilation, int column_dilation,
     int n) {
     Window at = {rows, columns, row_stride, column_stride, row_pad, column_pad, row_dilation, column_dilation};
@@ -86,7 +86,7 @@ extern "C" __global__ void max_pool2d_forward(
 
 // For windows of more than 256 numbers.
 extern "C" __global__ void max_pool2d_forward_wide(
-    const real* x, real* y, unsigned int* winner, int height, int width, int out_height, int out_width, int rows,
+    const stored* x, stored* y, unsigned int* winner, int height, int width, int out_height, int out_width, int rows,
     int columns, int row_stride, int column_stride, int row_pad, int column_pad, int row_dilation, int column_dilation,
     int n) {
     Window at = {rows, columns, row_stride, column_stride, row_pad, column_pad, row_dilation, column_dilation};
@@ -94,17 +94,17 @@ extern "C" __global__ void max_pool2d_forward_wide(
 }
 
 extern "C" __global__ void max_pool2d_grad_x(
-    const real* grad, const unsigned char* winner, real* grad_x, int height, int width, int out_height, int out_width,
-    int rows, int columns, int row_stride, int column_stride, int row_pad, int column_pad, int row_dilation,
-    int column_dilation, int n) {
+    const stored* grad, const unsigned char* winner, stored* grad_x, int height, int width, int out_height,
+    int out_width, int rows, int columns, int row_stride, int column_stride, int row_pad, int column_pad,
+    int row_dilation, int column_dilation, int n) {
     Window at = {rows, columns, row_stride, column_stride, row_pad, column_pad, row_dilation, column_dilation};
     unpool(grad, winner, grad_x, height, width, out_height, out_width, at, n);
 }
 
 extern "C" __global__ void max_pool2d_grad_x_wide(
-    const real* grad, const unsigned int* winner, real* grad_x, int height, int width, int out_height, int out_width,
-    int rows, int columns, int row_stride, int column_stride, int row_pad, int column_pad, int row_dilation,
-    int column_dilation, int n) {
+    const stored* grad, const unsigned int* winner, stored* grad_x, int height, int width, int out_height,
+    int out_width, int rows, int columns, int row_stride, int column_stride, int row_pad, int column_pad,
+    int row_dilation, int column_dilation, int n) {
     Window at = {rows, columns, row_stride, column_stride, row_pad, column_pad, row_dilation, column_dilation};
     unpool(grad, winner, grad_x, height, width, out_height, out_width, at, n);
 }
@@ -116,12 +116,13 @@ __device__ __forceinline__ void take(real value, int number, real& best, int& wh
 }
 
 // Thread i: the two windows of columns 4q to 4q + 3, q = i % quarter; x has 4 * quarter columns. n counts the threads.
-extern "C" __global__ void max_pool2d_forward_2x2(const real* x, real* y, unsigned char* winner, int quarter, int n) {
+extern "C" __global__ void max_pool2d_forward_2x2(const stored* x, stored* y, unsigned char* winner, int quarter,
+                                                  int n) {
     int i = flat_thread();
     if (i >= n) return;
-    const real4* rows = reinterpret_cast<const real4*>(x) + i / quarter * 2 * quarter + i % quarter;
-    real4 upper = rows[0];
-    real4 lower = rows[quarter];
+    const stored4* rows = reinterpret_cast<const stored4*>(x) + i / quarter * 2 * quarter + i % quarter;
+    stored4 upper = rows[0];
+    stored4 lower = rows[quarter];
     real2 best = {upper.x, upper.z};
     int left = 0, right = 0;
     take(upper.y, 1, best.x, left);
@@ -130,21 +131,23 @@ extern "C" __global__ void max_pool2d_forward_2x2(const real* x, real* y, unsign
     take(upper.w, 1, best.y, right);
     take(lower.z, 2, best.y, right);
     take(lower.w, 3, best.y, right);
-    reinterpret_cast<real2*>(y)[i] = best;
+    stored2 both = {best.x, best.y};
+    reinterpret_cast<stored2*>(y)[i] = both;
     if (winner != nullptr) reinterpret_cast<unsigned short*>(winner)[i] = left | right << 8;
 }
 
 // As forward: two windows a thread, which writes all eight places.
-extern "C" __global__ void max_pool2d_grad_x_2x2(const real* grad, const unsigned char* winner, real* grad_x,
+extern "C" __global__ void max_pool2d_grad_x_2x2(const stored* grad, const unsigned char* winner, stored* grad_x,
                                                  int quarter, int n) {
     int i = flat_thread();
     if (i >= n) return;
-    real2 share = reinterpret_cast<const real2*>(grad)[i];
+    stored2 share = reinterpret_cast<const stored2*>(grad)[i];
     int both = reinterpret_cast<const unsigned short*>(winner)[i];
     int left = both & 255, right = both >> 8;
-    real4 upper = {left == 0 ? share.x : 0, left == 1 ? share.x : 0, right == 0 ? share.y : 0, right == 1 ? share.y : 0};
-    real4 lower = {left == 2 ? share.x : 0, left == 3 ? share.x : 0, right == 2 ? share.y : 0, right == 3 ? share.y : 0};
-    real4* rows = reinterpret_cast<real4*>(grad_x) + i / quarter * 2 * quarter + i % quarter;
+    real a = share.x, b = share.y;
+    stored4 upper = {left == 0 ? a : 0, left == 1 ? a : 0, right == 0 ? b : 0, right == 1 ? b : 0};
+    stored4 lower = {left == 2 ? a : 0, left == 3 ? a : 0, right == 2 ? b : 0, right == 3 ? b : 0};
+    stored4* rows = reinterpret_cast<stored4*>(grad_x) + i / quarter * 2 * quarter + i % quarter;
     rows[0] = upper;
     rows[quarter] = lower;
 }

@@ -110,7 +110,7 @@ def grad_x(
     return np.ascontiguousarray(inside)
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(
     x: Array, window: Pair, stride: Pair, padding: Pair, dilation: Pair, size: Pair, need_winner: bool = True
 ) -> tuple[Array, Array | None]:
@@ -126,7 +126,7 @@ def forward_cuda(
     return y, winner
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(
     grad: Array,
     winner: Array,

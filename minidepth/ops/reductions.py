@@ -13,7 +13,7 @@ min     smallest x                 g at its first place, 0 elsewhere
 ======  =========================  ====================================
 
 The derivative of var has no term through m, because the deviations x - m add up to zero. ``unbiased=False`` divides by
-n.
+n. Sums of float16 are made in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Dim = int | tuple[int, ...] | None
 def sum(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The sum over `dim` (all dimensions for None); ``keepdim=True`` keeps a reduced dimension with size 1."""
     axes, shape = _axes("sum", x, dim), x.shape
-    y = x.data.sum(axis=axes, keepdims=True)
+    y = x.data.sum(axis=axes, keepdims=True, dtype=_precise(x)).astype(x.dtype, copy=False)
 
     def pullback(grad: Array) -> tuple[Array]:
         return (_stretch(grad, axes, shape),)
@@ -43,7 +43,7 @@ def mean(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The mean over `dim` (all dimensions for None)."""
     axes, shape = _axes("mean", x, dim), x.shape
     count = _count("mean", shape, axes, least=1)
-    y = x.data.mean(axis=axes, keepdims=True)
+    y = x.data.mean(axis=axes, keepdims=True, dtype=_precise(x)).astype(x.dtype, copy=False)
 
     def pullback(grad: Array) -> tuple[Array]:
         return (_stretch(grad / count, axes, shape),)
@@ -54,16 +54,17 @@ def mean(x: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
 def var(x: Tensor, dim: Dim = None, keepdim: bool = False, unbiased: bool = True) -> Tensor:
     """The variance over `dim`: squared deviations divided by n - 1, or by n for ``unbiased=False``."""
     axes = _axes("var", x, dim)
-    values = x.data
+    values, dtype = x.data.astype(_precise(x), copy=False), x.dtype
     divisor = _count("var", x.shape, axes, least=2 if unbiased else 1) - int(unbiased)
     centre = values.mean(axis=axes, keepdims=True)
     y = np.square(values - centre).sum(axis=axes, keepdims=True) / divisor
 
     def pullback(grad: Array) -> tuple[Array]:
         grad_x = values - centre
-        grad_x *= grad.reshape(centre.shape) * (2 / divisor)
-        return (grad_x,)
+        grad_x *= grad.reshape(centre.shape).astype(grad_x.dtype, copy=False) * (2 / divisor)
+        return (grad_x.astype(dtype, copy=False),)
 
+    y = y.astype(dtype, copy=False)
     return Tensor.from_op("var", y.reshape(_y_shape(x.shape, axes, keepdim)), (x,), pullback)
 
 
@@ -96,6 +97,11 @@ def _extreme(op: str, x: Tensor, dim: Dim, keepdim: bool) -> Tensor:
         return (grad_rows.reshape(moved_shape).transpose(back).copy(),)
 
     return Tensor.from_op(op, y.reshape(_y_shape(x.shape, axes, keepdim)), (x,), pullback)
+
+
+def _precise(x: Tensor) -> np.dtype:
+    """The type to add up in."""
+    return np.promote_types(x.dtype, np.float32)
 
 
 def _axes(op: str, x: Tensor, dim: Dim) -> tuple[int, ...]:

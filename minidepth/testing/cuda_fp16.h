@@ -1,6 +1,7 @@
 // CUDA's numbers of two bytes for the emulator, under the name of CUDA's own header. With 11 bits of precision they reach
 // from 6e-8 to 65504; what is larger becomes infinite. Nothing is computed in them: they turn into float and back.
 #pragma once
+#include <type_traits>
 
 struct __half {
     unsigned short bits;
@@ -26,6 +27,14 @@ struct __half {
         return sign | (((exponent + 13) << 10) + count);
     }
 };
+
+// As in CUDA without its operators of half, so that nobody computes in it by accident.
+#define MINIDEPTH_REFUSED(op)                                                                                          \
+    template <class A, class B, bool half = std::is_same_v<A, __half> || std::is_same_v<B, __half>>                    \
+    std::enable_if_t<half> operator op(A, B) = delete;
+MINIDEPTH_REFUSED(+) MINIDEPTH_REFUSED(-) MINIDEPTH_REFUSED(*) MINIDEPTH_REFUSED(/) MINIDEPTH_REFUSED(<)
+MINIDEPTH_REFUSED(>) MINIDEPTH_REFUSED(<=) MINIDEPTH_REFUSED(>=) MINIDEPTH_REFUSED(==) MINIDEPTH_REFUSED(!=)
+#undef MINIDEPTH_REFUSED
 
 inline __half __float2half(float value) { return value; }
 inline float __half2float(__half value) { return value; }

@@ -27,7 +27,10 @@ SETTINGS = [
     ((5, 4), "relu"),
     ((600, 2), "leaky_relu"),  # a plane is one number, a thread has several
     ((2, 3, 6), "none"),
-    ((2, 9, 16, 16), "leaky_relu"),  # a plane is a step of the block; more channels than a block has warps
+    (
+        (2, 9, 16, 16),
+        "leaky_relu",
+    ),  # in half two numbers at a time; a plane is a step of the block; more channels than a block has warps
     ((40, 2, 9, 29), "relu6"),  # three parts: planes shorter than a step, ending anywhere
     ((3, 2, 53, 59), "leaky_relu"),  # three parts of planes that are longer
 ]
@@ -40,11 +43,12 @@ def test_kernels(shape, act, gpu) -> None:
     scale, shift = 3 * normal(shape[1], seed=1), 3 * normal(shape[1], seed=2)
     running = normal(shape[1], seed=3), 0.1 + normal(shape[1], seed=4) ** 2
     act, count = ACTIVATIONS[act], x.size // shape[1]
-    _, mean, var = assert_twin(gpu, forward, x, scale, shift, None, None, 0.1, 1e-5, act, terms=count)
-    assert_twin(gpu, backward, grad, x, mean, var, scale, shift, 1e-5, True, act, terms=count)
+    _, mean, var = assert_twin(gpu, forward, x, scale, shift, None, None, 0.1, 1e-5, act, terms=count, single=(1, 2))
+    back = {"terms": count, "single": (2, 3, 4, 5)}
+    assert_twin(gpu, backward, grad, x, mean, var, scale, shift, 1e-5, True, act, **back)
     if shape == SMALL:
-        assert_twin(gpu, normalise, x, *running, scale, shift, 1e-5, act)
-        assert_twin(gpu, backward, grad, x, *running, scale, shift, 1e-5, False, act, terms=count)
+        assert_twin(gpu, normalise, x, *running, scale, shift, 1e-5, act, single=(1, 2, 3, 4))
+        assert_twin(gpu, backward, grad, x, *running, scale, shift, 1e-5, False, act, **back)
 
 
 @pytest.mark.parametrize("gpu", GPUS)
@@ -95,11 +99,14 @@ def test_running_statistics_stay_on_the_gpu(dtype, gpu) -> None:
 
 @pytest.mark.parametrize("gpu", GPUS)
 @pytest.mark.parametrize("act", ["none", "relu", "relu6"])
-def test_numbers_that_are_none(act, gpu) -> None:
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_numbers_that_are_none(act, dtype, gpu) -> None:
     x = np.array([np.nan, np.inf, -np.inf, 1]).reshape(1, 1, 2, 2)
     given = np.zeros(1), np.ones(1), np.ones(1), np.zeros(1)
     expected = normalise(x, *given, 0.0, ACTIVATIONS[act])
-    z = normalise(*(to_gpu(gpu, array) for array in (x, *given)), 0.0, ACTIVATIONS[act])
+    single = np.promote_types(dtype, np.float32)
+    on_gpu = [to_gpu(gpu, x.astype(dtype)), *(to_gpu(gpu, array.astype(single)) for array in given)]
+    z = normalise(*on_gpu, 0.0, ACTIVATIONS[act])
     np.testing.assert_array_equal(z.get(), expected)
 
 
@@ -110,7 +117,7 @@ def test_at_the_kinks_the_flat_side_counts(gpu) -> None:
     scale, shift = np.array([3.0, -3, 0, 0, 0]), np.array([3.0, 3, 6, 0, 2])
     grad, one = normal(4, 5), np.ones(5)
     for act in (ACTIVATIONS["relu6"], ACTIVATIONS["leaky_relu"]):
-        assert_twin(gpu, backward, grad, x, one, one, scale, shift, 0.0, True, act, terms=4)
+        assert_twin(gpu, backward, grad, x, one, one, scale, shift, 0.0, True, act, terms=4, single=(2, 3, 4, 5))
 
 
 def test_what_is_read_and_written() -> None:

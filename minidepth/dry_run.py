@@ -65,7 +65,7 @@ def on_gpu(step: Step, limit_bytes: int | None = None) -> Peak:
         CardFullError: the pool may take `limit_bytes`, which are too few.
     """
     with dry_run(PoolReplay(limit_bytes)) as replay:
-        arrays = DryArray.module
+        arrays: Any = DryArray.module
         network = step.network()
         for parameter in network.parameters():
             parameter.data = arrays.asarray(parameter.data)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from minidepth.cuda.device import working_cupy
+from minidepth.cuda.launch import LAYOUTS, is_contiguous
 from minidepth.errors import InputError
 
 Array = np.ndarray
@@ -86,15 +87,17 @@ def cuda(numpy_kernel: Callable[..., Any], half: bool = False) -> Callable[[_Fun
 
     def register(twin: _Function) -> _Function:
         @functools.wraps(twin)
-        def contiguous(*args: Any, **kwargs: Any) -> Any:
+        def prepared(*args: Any, **kwargs: Any) -> Any:
+            if not kwargs and all(_is_ready(arg, half) for arg in args):
+                return twin(*args)
             if not half and any(getattr(arg, "dtype", None) == _HALF for arg in args):
-                return _to_half(contiguous(*(_from_half(arg) for arg in args), **kwargs))
+                return _to_half(prepared(*(_from_half(arg) for arg in args), **kwargs))
             if any(isinstance(arg, np.ndarray) for arg in args):
                 raise TypeError(f"{name}: {APART}")
-            return twin(*(_contiguous(arg) for arg in args), **{key: _contiguous(arg) for key, arg in kwargs.items()})
+            return twin(*(contiguous(arg) for arg in args), **{key: contiguous(arg) for key, arg in kwargs.items()})
 
         name = f"{numpy_kernel.__module__}.{numpy_kernel.__qualname__}"
-        CUDA_TWINS[name] = contiguous
+        CUDA_TWINS[name] = prepared
         if half:
             HALF_TWINS.add(name)
         return twin
@@ -102,8 +105,17 @@ def cuda(numpy_kernel: Callable[..., Any], half: bool = False) -> Callable[[_Fun
     return register
 
 
-def _contiguous(arg: Any) -> Any:
-    if is_on_gpu(arg) and not arg.flags.c_contiguous:
+def _is_ready(arg: Any, half: bool) -> bool:
+    """Whether a twin takes `arg` as it is, as nearly always: this is asked in every call of it."""
+    kind = type(arg)
+    if kind in LAYOUTS:
+        return LAYOUTS[kind](arg)[0] and (half or arg.dtype != _HALF)
+    return not (is_on_gpu(arg) or isinstance(arg, np.ndarray))
+
+
+def contiguous(arg: Any) -> Any:
+    """An array on a GPU as kernels take it, where several of them would else copy a view each; all else as it is."""
+    if is_on_gpu(arg) and not is_contiguous(arg):
         return xp(arg).ascontiguousarray(arg)
     return arg
 

@@ -34,7 +34,7 @@ RUNNERS: dict[type, Run] = {}
 """Type of array -> what runs a kernel on such arrays: ``run(kernel, dtype, grid, arguments)``."""
 
 LAYOUTS: dict[type, Callable[[Any], tuple[bool, Any]]] = {}
-"""Type of array -> what tells of one whether it is C-contiguous, and its device, where there is a quick way."""
+"""Type of array -> what tells of one whether it is C-contiguous, and its device: as quickly as that type allows."""
 
 KEPT = 4096
 """How many grids, and lists of numbers, are remembered as checked: some hundreds recur in every step."""
@@ -103,7 +103,7 @@ def launch(name: str | Kernel, grid: Grid, *args: Any, real: str | None = None) 
         real = _said_by_arrays(kernel, args)
     if real not in _MEANINGS or (real == "float16" and not kernel.takes_half):
         raise TypeError(f"launch: {kernel.name} computes in float32 or float64, not in {real}; use .astype('float32')")
-    layout, device, bound = LAYOUTS.get(kind, _layout), None, list(args)
+    layout, device, bound = LAYOUTS.get(kind) or LAYOUTS.setdefault(kind, _layout), None, list(args)
     for n, expected in zip(kernel.arrays, _dtypes(kernel, real)):
         array = args[n]
         if array is None:

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array, cuda, empty, kernel
+from minidepth.backend import Array, contiguous, cuda, empty, kernel
 from minidepth.cuda import Grid, launch
 from minidepth.engine import Tensor
 from minidepth.ops.conv_sizes import Limits, check, output_size
@@ -76,7 +76,7 @@ def conv2d(
     x_kept = x.data if need_weight and transformed is None else None  # x is needed for dL/dweight alone
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
-        for_x = for_weight = None
+        grad, for_x, for_weight = contiguous(grad), None, None
         if need_x and need_weight:
             for_x, for_weight = backward(grad, x_kept, transformed, weight_data, x_shape, *settings)
         elif need_x:
@@ -85,7 +85,7 @@ def conv2d(
             for_weight = grad_weight(grad, x_kept, weight_shape, *settings)
         return for_x, for_weight, grad_bias(grad) if need_bias else None
 
-    return Tensor.from_op("conv2d", y, (x, weight, bias), pullback)
+    return Tensor.from_op("conv2d", y, (x, weight, bias), pullback, new_grads=True)
 
 
 @kernel

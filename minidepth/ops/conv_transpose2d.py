@@ -18,7 +18,7 @@ Source: Zeiler et al., "Deconvolutional networks" (2010); the sizes: Dumoulin an
 
 from __future__ import annotations
 
-from minidepth.backend import Array
+from minidepth.backend import Array, contiguous
 from minidepth.engine import Tensor
 from minidepth.ops.conv2d import forward as conv_forward
 from minidepth.ops.conv2d import grad_bias
@@ -55,13 +55,14 @@ def conv_transpose2d(
     x_kept = x.data if weight.requires_grad else None  # x is needed for dL/dweight alone
 
     def pullback(grad: Array) -> tuple[Array | None, ...]:
+        grad = contiguous(grad)
         return (
             conv_forward(grad, weight_data, None, stride, padding, dilation, groups) if need_x else None,
             None if x_kept is None else conv_grad_weight(x_kept, grad, weight_shape, stride, padding, dilation, groups),
             grad_bias(grad) if need_bias else None,
         )
 
-    return Tensor.from_op("conv_transpose2d", y, (x, weight, bias), pullback)
+    return Tensor.from_op("conv_transpose2d", y, (x, weight, bias), pullback, new_grads=True)
 
 
 def output_shape(

@@ -106,7 +106,7 @@ class _Input(Tensor):
 
     __slots__ = ()
 
-    def _accumulate(self, grad: Array) -> None:
+    def _accumulate(self, grad: Array, is_new: bool = False) -> None:
         self.grad = grad if self.grad is None else self.grad + grad
 
     def gradient(self) -> Array | None:

@@ -165,7 +165,8 @@ class DeviceArray:
 
 def _operator(name: str) -> Callable[..., Any]:
     def method(self: DeviceArray, *others: Any) -> Any:
-        result = getattr(self.host, name)(*(_host(other) for other in others))
+        with np.errstate(all="ignore"):
+            result = getattr(self.host, name)(*(_host(other) for other in others))
         if name.startswith("__i") and name != "__invert__":
             return self
         return _device(result)
@@ -189,7 +190,8 @@ def _wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of NumPy, for emulated arrays."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return _device(function(*(_host(arg) for arg in args), **{name: _host(arg) for name, arg in kwargs.items()}))
+        with np.errstate(all="ignore"):  # a GPU does not tell
+            return _device(function(*(_host(arg) for arg in args), **{key: _host(arg) for key, arg in kwargs.items()}))
 
     return call
 

@@ -30,7 +30,7 @@ SETTINGS = [
     (
         (2, 9, 16, 16),
         "leaky_relu",
-    ),  # in half two numbers at a time; a plane is a step of the block; more channels than a block has warps
+    ),  # a plane is a step of the block; more channels than it has warps
     ((40, 2, 9, 29), "relu6"),  # three parts: planes shorter than a step, ending anywhere
     ((3, 2, 53, 59), "leaky_relu"),  # three parts of planes that are longer
 ]

@@ -37,6 +37,7 @@ from minidepth.ops.cpu.elementwise import elementwise
 from minidepth.ops.cpu.paths import LIMITING, choose
 from minidepth.ops.cpu.threads import run_slices
 from minidepth.ops.gpu.paths import choose as choose_on_gpu
+from minidepth.ops.gpu.sum_parts import sum_parts
 from minidepth.ops.im2col import col2im, im2col
 
 SUM_ELEMENTS = 1 << 19
@@ -267,7 +268,7 @@ def grad_bias_cuda(grad: Array) -> Array:
     sums = empty((n * parts, outputs), grad)
     grid = Grid((n * outputs * parts, 1, 1), (256, 1, 1))
     launch("conv2d_grad_bias", grid, grad, sums, outputs, rows * columns, parts)
-    return sums.sum(axis=0)
+    return sum_parts(sums)
 
 
 @cuda(backward)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minidepth.backend import Array, empty
 from minidepth.cuda import Grid, constant, flat, launch
 from minidepth.ops.conv_sizes import NO_LIMITS, Limits, Pair, numbers, output_size
+from minidepth.ops.gpu.sum_parts import sum_parts
 
 BLOCKS = 1024
 """For the weight's gradient, so that each of some 130 multiprocessors has several."""
@@ -56,4 +57,4 @@ def grad_weight(
     grid = Grid((groups, chunks, len(parts)), (constant("depthwise", "THREADS"), 1, 1))
     sizes = numbers(x.shape, weight_shape, stride, padding, dilation, groups)
     launch("depthwise_grad_weight", grid, grad, x, parts, *sizes, each)
-    return parts[0] if len(parts) == 1 else parts.sum(axis=0)
+    return sum_parts(parts)

@@ -6,6 +6,7 @@ import math
 
 from minidepth.backend import Array, xp
 from minidepth.ops.conv_sizes import Limits, Pair
+from minidepth.ops.gpu.sum_parts import sum_parts
 from minidepth.ops.product import product
 
 
@@ -41,7 +42,7 @@ def grad_weight(
     """A product for each picture, and their sum."""
     grads = grad.reshape(*grad.shape[:2], math.prod(grad.shape[2:]))  # (N, O, H*W)
     pixels = x.reshape(*x.shape[:2], grads.shape[2])  # (N, C, H*W)
-    return product(grads, pixels, False, True).sum(axis=0).reshape(weight_shape)
+    return sum_parts(product(grads, pixels, False, True)).reshape(weight_shape)
 
 
 def _product(weight: Array, transpose: bool, x: Array, bias: Array | None, limits: Limits | None) -> Array:

@@ -18,34 +18,34 @@
 __device__ __forceinline__ int start(int r, int length, int count) { return r * length / count; }
 __device__ __forceinline__ int end(int r, int length, int count) { return ((r + 1) * length + count - 1) / count; }
 
-extern "C" __global__ void adaptive_avg_pool2d_forward(const real* x, real* y, int height, int width, int out_height,
-                                                       int out_width, int n) {
+extern "C" __global__ void adaptive_avg_pool2d_forward(const stored* x, stored* y, int height, int width,
+                                                       int out_height, int out_width, int n) {
     int output = flat_thread() / WARP, lane = threadIdx.x % WARP;
     if (output >= n) return;  // all lanes or none
     int r = output / out_width % out_height, q = output % out_width;
     int top = start(r, height, out_height), left = start(q, width, out_width);
     int columns = end(q, width, out_width) - left;
     int pixels = (end(r, height, out_height) - top) * columns;
-    const real* corner = x + (output / out_width / out_height * height + top) * width + left;
+    const stored* corner = x + (output / out_width / out_height * height + top) * width + left;
     real sum = 0;
-    for (int k = lane; k < pixels; k += WARP) sum += corner[k / columns * width + k % columns];
+    for (int k = lane; k < pixels; k += WARP) sum += real(corner[k / columns * width + k % columns]);
     sum = warp_sum(sum);
     if (lane == 0) y[output] = sum / pixels;
 }
 
 // Pixel h is in the parts from floor(h R / H) to ceil((h + 1) R / H) - 1: one, or neighbours that share it.
-extern "C" __global__ void adaptive_avg_pool2d_grad_x(const real* grad, real* grad_x, int height, int width,
+extern "C" __global__ void adaptive_avg_pool2d_grad_x(const stored* grad, stored* grad_x, int height, int width,
                                                       int out_height, int out_width, int n) {
     int i = flat_thread();
     if (i >= n) return;
     int row = i / width % height, column = i % width;
-    const real* plane = grad + i / width / height * out_height * out_width;
+    const stored* plane = grad + i / width / height * out_height * out_width;
     real sum = 0;
     for (int r = start(row, out_height, height); r < end(row, out_height, height); ++r) {
         int rows = end(r, height, out_height) - start(r, height, out_height);
         for (int q = start(column, out_width, width); q < end(column, out_width, width); ++q) {
             int columns = end(q, width, out_width) - start(q, width, out_width);
-            sum += plane[r * out_width + q] / (rows * columns);
+            sum += real(plane[r * out_width + q]) / (rows * columns);
         }
     }
     grad_x[i] = sum;

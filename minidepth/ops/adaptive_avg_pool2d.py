@@ -71,7 +71,7 @@ def grad_x(grad: Array, x_shape: tuple[int, ...]) -> Array:
     return result
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array, size: Pair) -> Array:
     y = empty((*x.shape[:2], *size), x)
     warps = flat(32 * y.size)  # one for each number
@@ -79,7 +79,7 @@ def forward_cuda(x: Array, size: Pair) -> Array:
     return y
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array, x_shape: tuple[int, ...]) -> Array:
     result = empty(x_shape, grad)
     launch("adaptive_avg_pool2d_grad_x", flat(result.size), grad, result, *x_shape[2:], *grad.shape[2:], result.size)

@@ -94,7 +94,7 @@ def grad_x(grad: Array, x_shape: tuple[int, ...], window: Pair, stride: Pair, pa
     return result
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair, frame: Pair) -> Array:
     y = empty((*x.shape[:2], *size), x)
     sizes = (*x.shape[2:], *size, *window, *stride, *padding, *frame)
@@ -102,7 +102,7 @@ def forward_cuda(x: Array, size: Pair, window: Pair, stride: Pair, padding: Pair
     return y
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array, x_shape: tuple[int, ...], window: Pair, stride: Pair, padding: Pair, frame: Pair) -> Array:
     result = empty(x_shape, grad)
     sizes = (*x_shape[2:], *grad.shape[2:], *window, *stride, *padding, *frame)

@@ -10,6 +10,7 @@
 //    sent to the GPU first, and that costs more than the launches that are saved.
 // 2. One launch for each part, a number a thread.
 // 3. Four numbers a thread, whose reads are all asked for before the first is used, see leaky_relu.cu. This one is here.
+// 4. Two halves are copied as if they were one float, where every slice has an even number of them; cat.py does that.
 #include "common.cuh"
 
 // Along the axis, a slice of y has y_slice numbers, of which those of this part begin at `begin` and are x_slice many.

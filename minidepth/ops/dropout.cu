@@ -5,7 +5,8 @@
 // from thread to thread, and the numbers are those of np.random.Philox on a CPU. Bytes moved: 1 a number. It computes
 // more than it moves: about 20 multiplications of 32 bits a number.
 //
-// dropout_masked, threads: one for each number. Bytes moved: 9 a number (read x and keep, write y), backward too.
+// dropout_masked, threads: one for each number. Bytes moved: 9 a number (read x and keep, write y), in half 5, backward
+// too.
 //
 // The ladder: (1) a mask made on the CPU and brought over: about 1 ms for 100,000 numbers, and the GPU waits. (2) What
 // is here. Both kernels in one would save 1 byte of 10, that of reading the mask, but backward needs the second one
@@ -45,7 +46,7 @@ extern "C" __global__ void dropout_mask(bool* keep, float p, long long key_0, lo
     }
 }
 
-extern "C" __global__ void dropout_masked(const real* x, const bool* keep, real* y, real factor, int n) {
+extern "C" __global__ void dropout_masked(const stored* x, const bool* keep, stored* y, real factor, int n) {
     int i = flat_thread();
-    if (i < n) y[i] = x[i] * keep[i] * factor;
+    if (i < n) y[i] = real(x[i]) * keep[i] * factor;
 }

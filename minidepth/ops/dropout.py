@@ -64,14 +64,14 @@ def masked(x: Array, keep: Array, factor: float) -> Array:
     return elementwise(block, x, keep)
 
 
-@cuda(mask)
+@cuda(mask, half=True)
 def mask_cuda(x: Array, p: float, key_0: int, key_1: int) -> Array:
     keep = empty(x.shape, x, bool)
     launch("dropout_mask", flat(-(-x.size // constant("dropout", "EACH"))), keep, p, key_0, key_1, x.size)
     return keep
 
 
-@cuda(masked)
+@cuda(masked, half=True)
 def masked_cuda(x: Array, keep: Array, factor: float) -> Array:
     y = empty_like(x)
     launch("dropout_masked", flat(x.size), x, keep, y, factor, x.size)

@@ -18,7 +18,8 @@
 // 3. interpolate_resample: each entry of a table is read once for four planes, which leaves 4 + 3, 16 + 10.
 // 4. Twice the size by itself: no tables, and a load or a store of two numbers has whole transactions of the large
 //    picture, where every second number of a row would have halves. 2.25 + 0, 16 + 0 in 12 loads. It needs memory that
-//    begins at an even place; 3. does the rest, and is its oracle.
+//    begins at an even place; 3. does the rest, and is its oracle. In half a pair is 4 bytes, so a warp still reads and
+//    writes whole transactions of the large picture; pixels of the small one are read by 2 bytes, mostly from the cache.
 #include "common.cuh"
 
 constexpr int PLANES = 4;

@@ -11,6 +11,8 @@
 // 2. Four numbers a thread, all asked for before the first is used, see `map_numbers`: 32 KB, more than it can bring.
 //    A float4 would ask for as many in one instruction, but fail where an array does not begin at a multiple of 16
 //    bytes; and instructions are not what is short here.
+// 3. In half, 4 and 6 bytes a number, four loads of two neighbours: eight numbers a thread, and as many bytes under way.
+//    An array that begins in the middle of 4 bytes is read number by number.
 #include "common.cuh"
 
 extern "C" __global__ void leaky_relu_forward(const stored* x, stored* y, real slope, int n) {

@@ -14,6 +14,7 @@
 // 2. windows of 2x2 side by side, the usual ones, two windows a thread: one load of 16 bytes takes both of their rows'
 //    four numbers, and a warp reads 512 bytes at once. Backward two such stores write a place each and zeros beside it.
 //    Four instructions to memory for two windows in place of 12 forward, and of 20 or so backward.
+//    In half its loads and stores move 8 bytes; four windows a thread would move 16, and are not written yet.
 // Version 2 needs whole windows and rows of a multiple of 4; version 1 does the rest and is its oracle.
 #include "common.cuh"
 

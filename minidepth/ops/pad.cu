@@ -10,6 +10,7 @@
 // 1. A launch for each axis, as a frame is made along one and then along the other: everything is copied twice.
 // 2. Rows and columns at once.
 // 3. Four numbers a thread forward, whose reads are all asked for before the first is used, see leaky_relu.cu.
+//    In half they are still read one by one, half the bytes under way: two at a time would need pairs that stay together.
 #include "common.cuh"
 
 constexpr int CONSTANT = 0;
@@ -26,13 +27,15 @@ __device__ __forceinline__ int source(int i, int n, int mode) {
     return -1;
 }
 
-extern "C" __global__ void pad_forward(const real* __restrict__ x, real* __restrict__ y, int rows, int columns, int top,
-                                       int left, int out_rows, int out_columns, int mode, real value, int n) {
+extern "C" __global__ void pad_forward(const stored* __restrict__ x, stored* __restrict__ y, int rows, int columns,
+                                       int top, int left, int out_rows, int out_columns, int mode, real value, int n) {
     each_number<4>(n, [&](int i) {
         int row = source(i / out_columns % out_rows - top, rows, mode);
         int column = source(i % out_columns - left, columns, mode);
         bool inside = row >= 0 && row < rows && column >= 0 && column < columns;
-        y[i] = inside ? x[(i / out_columns / out_rows * rows + row) * columns + column] : value;
+        real shown = value;
+        if (inside) shown = x[(i / out_columns / out_rows * rows + row) * columns + column];
+        y[i] = shown;
     });
 }
 
@@ -42,16 +45,16 @@ __device__ __forceinline__ int last(int i, int before, int n, int out, int mode)
     return mode == REPLICATE && i == n - 1 ? out - 1 : i + before;
 }
 
-extern "C" __global__ void pad_grad_x(const real* grad, real* grad_x, int rows, int columns, int top, int left,
+extern "C" __global__ void pad_grad_x(const stored* grad, stored* grad_x, int rows, int columns, int top, int left,
                                       int out_rows, int out_columns, int mode, int n) {
     int i = flat_thread();
     if (i >= n) return;
     int row = i / columns % rows, column = i % columns;
-    const real* plane = grad + i / columns / rows * out_rows * out_columns;
+    const stored* plane = grad + i / columns / rows * out_rows * out_columns;
     real sum = 0;
     for (int r = first(row, top, mode); r <= last(row, top, rows, out_rows, mode); ++r) {
         for (int q = first(column, left, mode); q <= last(column, left, columns, out_columns, mode); ++q) {
-            sum += plane[r * out_columns + q];
+            sum += real(plane[r * out_columns + q]);
         }
     }
     grad_x[i] = sum;
@@ -66,19 +69,19 @@ __device__ __forceinline__ int image(int k, int i, int before, int n, int out) {
     return shown ? place : -1;
 }
 
-extern "C" __global__ void pad_reflect_grad_x(const real* grad, real* grad_x, int rows, int columns, int top, int left,
-                                              int out_rows, int out_columns, int n) {
+extern "C" __global__ void pad_reflect_grad_x(const stored* grad, stored* grad_x, int rows, int columns, int top,
+                                              int left, int out_rows, int out_columns, int n) {
     int i = flat_thread();
     if (i >= n) return;
     int row = i / columns % rows, column = i % columns;
-    const real* plane = grad + i / columns / rows * out_rows * out_columns;
+    const stored* plane = grad + i / columns / rows * out_rows * out_columns;
     real sum = 0;
     for (int a = 0; a < 3; ++a) {
         int r = image(a, row, top, rows, out_rows);
         if (r < 0) continue;
         for (int b = 0; b < 3; ++b) {
             int q = image(b, column, left, columns, out_columns);
-            if (q >= 0) sum += plane[r * out_columns + q];
+            if (q >= 0) sum += real(plane[r * out_columns + q]);
         }
     }
     grad_x[i] = sum;

@@ -89,7 +89,7 @@ class _Launch(NamedTuple):
     places: tuple[int, ...]  # what the kernels take: rows, columns, top, left, out_rows, out_columns
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array, widths: list[tuple[int, int]], mode: str, value: float) -> Array:
     for _, shape, places in _launches(x.shape, widths):
         y = empty(shape, x)
@@ -98,9 +98,12 @@ def forward_cuda(x: Array, widths: list[tuple[int, int]], mode: str, value: floa
     return x
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array, widths: list[tuple[int, int]], shape: tuple[int, ...], mode: str) -> Array:
-    for before, _, places in reversed(_launches(shape, widths)):
+    launches = _launches(shape, widths)
+    if grad.dtype == np.float16 and len(launches) > 1:  # rounded at the end, and not after each axis
+        return grad_x_cuda(grad.astype(np.float32), widths, shape, mode).astype(np.float16)
+    for before, _, places in reversed(launches):
         result = empty(before, grad)
         if mode == "reflect":
             launch("pad_reflect_grad_x", flat(result.size), grad, result, *places, result.size)

@@ -11,6 +11,7 @@
 //    touched by r warps that run at different times.
 // 2. Threads along the large picture, here.
 // 3. Four numbers a thread, whose reads are all asked for before the first is used, see leaky_relu.cu.
+//    In half they are still read one by one, half the bytes under way: two at a time would need pairs that stay together.
 #include "common.cuh"
 
 // Where number i of the large picture (.., height r, width r) lies in the small one (.., r r, height, width).
@@ -20,12 +21,12 @@ __device__ __forceinline__ int small_place(int i, int r, int height, int width) 
     return (channel * height + row / r) * width + column / r;
 }
 
-extern "C" __global__ void pixel_shuffle_forward(const real* __restrict__ x, real* __restrict__ y, int r, int height,
-                                                 int width, int n) {
+extern "C" __global__ void pixel_shuffle_forward(const stored* __restrict__ x, stored* __restrict__ y, int r,
+                                                 int height, int width, int n) {
     each_number<4>(n, [&](int i) { y[i] = x[small_place(i, r, height, width)]; });
 }
 
-extern "C" __global__ void pixel_shuffle_grad_x(const real* __restrict__ grad, real* __restrict__ grad_x, int r,
+extern "C" __global__ void pixel_shuffle_grad_x(const stored* __restrict__ grad, stored* __restrict__ grad_x, int r,
                                                 int height, int width, int n) {
     each_number<4>(n, [&](int i) { grad_x[small_place(i, r, height, width)] = grad[i]; });
 }

@@ -53,7 +53,7 @@ def grad_x(grad: Array, r: int) -> Array:
     return result
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array, r: int) -> Array:
     n, channels, height, width = x.shape
     y = empty((n, channels // r**2, height * r, width * r), x)
@@ -61,7 +61,7 @@ def forward_cuda(x: Array, r: int) -> Array:
     return y
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array, r: int) -> Array:
     n, channels, height, width = (*grad.shape[:2], grad.shape[2] // r, grad.shape[3] // r)
     result = empty((n, channels * r**2, height, width), grad)

@@ -73,7 +73,7 @@ def grad_x(grad: Array) -> Array:  # (N, 2C, H, W) -> (N, C, H+2, W+2)
     return result
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array) -> Array:
     n, channels, height, width = (*x.shape[:2], x.shape[2] - 2, x.shape[3] - 2)
     y = empty((n, 2 * channels, height, width), x)
@@ -81,7 +81,7 @@ def forward_cuda(x: Array) -> Array:
     return y
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array) -> Array:
     n, channels, height, width = (grad.shape[0], grad.shape[1] // 2, *grad.shape[2:])
     result = empty((n, channels, height + 2, width + 2), grad)

@@ -21,29 +21,30 @@
 
 // Number i of a row is row[i * inner]. A team of threads computes it: a block, or one thread alone.
 template <bool BLOCK>
-__device__ __forceinline__ void forward(const real* row, real* out, int n, int inner, bool logarithm) {
+__device__ __forceinline__ void forward(const stored* row, stored* out, int n, int inner, bool logarithm) {
     int first = BLOCK ? threadIdx.x : 0, step = BLOCK ? blockDim.x : 1;
     real largest = row[0];
-    for (int i = first; i < n; i += step) largest = max(largest, row[i * inner]);
+    for (int i = first; i < n; i += step) largest = max(largest, real(row[i * inner]));
     if (BLOCK) largest = block_max(largest);
     real sum = 0;
-    for (int i = first; i < n; i += step) sum += exp(row[i * inner] - largest);
+    for (int i = first; i < n; i += step) sum += exp(real(row[i * inner]) - largest);
     if (BLOCK) sum = block_sum(sum);
     real log_sum = log(sum);
     for (int i = first; i < n; i += step) {
-        real shifted = row[i * inner] - largest;
+        real shifted = real(row[i * inner]) - largest;
         out[i * inner] = logarithm ? shifted - log_sum : exp(shifted) / sum;
     }
 }
 
 // softmax: y (g - sum g y)      log_softmax: g - exp(y) sum g
 template <bool BLOCK>
-__device__ __forceinline__ void grad_x(const real* grad, const real* y, real* out, int n, int inner, bool logarithm) {
+__device__ __forceinline__ void grad_x(const stored* grad, const stored* y, stored* out, int n, int inner,
+                                       bool logarithm) {
     int first = BLOCK ? threadIdx.x : 0, step = BLOCK ? blockDim.x : 1;
     real sum = 0;
     for (int i = first; i < n; i += step) {
         real g = grad[i * inner];
-        if (!logarithm) g *= y[i * inner];
+        if (!logarithm) g *= real(y[i * inner]);
         sum += g;
     }
     if (BLOCK) sum = block_sum(sum);
@@ -56,24 +57,25 @@ __device__ __forceinline__ void grad_x(const real* grad, const real* y, real* ou
 // Where row number `row` begins.
 __device__ __forceinline__ int row_start(int row, int n, int inner) { return row / inner * n * inner + row % inner; }
 
-extern "C" __global__ void softmax_forward_rows(const real* x, real* y, int n, int inner, bool logarithm) {
+extern "C" __global__ void softmax_forward_rows(const stored* x, stored* y, int n, int inner, bool logarithm) {
     int start = row_start(blockIdx.x, n, inner);
     forward<true>(x + start, y + start, n, inner, logarithm);
 }
 
-extern "C" __global__ void softmax_forward_columns(const real* x, real* y, int rows, int n, int inner, bool logarithm) {
+extern "C" __global__ void softmax_forward_columns(const stored* x, stored* y, int rows, int n, int inner,
+                                                   bool logarithm) {
     if (flat_thread() >= rows) return;
     int start = row_start(flat_thread(), n, inner);
     forward<false>(x + start, y + start, n, inner, logarithm);
 }
 
-extern "C" __global__ void softmax_grad_x_rows(const real* grad, const real* y, real* out, int n, int inner,
+extern "C" __global__ void softmax_grad_x_rows(const stored* grad, const stored* y, stored* out, int n, int inner,
                                                bool logarithm) {
     int start = row_start(blockIdx.x, n, inner);
     grad_x<true>(grad + start, y + start, out + start, n, inner, logarithm);
 }
 
-extern "C" __global__ void softmax_grad_x_columns(const real* grad, const real* y, real* out, int rows, int n,
+extern "C" __global__ void softmax_grad_x_columns(const stored* grad, const stored* y, stored* out, int rows, int n,
                                                   int inner, bool logarithm) {
     if (flat_thread() >= rows) return;
     int start = row_start(flat_thread(), n, inner);

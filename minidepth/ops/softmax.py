@@ -82,22 +82,22 @@ def log_softmax_grad_x(grad: Array, y: Array, dim: int) -> Array:
     return grad_x
 
 
-@cuda(softmax_forward)
+@cuda(softmax_forward, half=True)
 def softmax_forward_cuda(x: Array, dim: int) -> Array:
     return _launch("softmax_forward", dim, x, logarithm=False)
 
 
-@cuda(softmax_grad_x)
+@cuda(softmax_grad_x, half=True)
 def softmax_grad_x_cuda(grad: Array, y: Array, dim: int) -> Array:
     return _launch("softmax_grad_x", dim, grad, y, logarithm=False)
 
 
-@cuda(log_softmax_forward)
+@cuda(log_softmax_forward, half=True)
 def log_softmax_forward_cuda(x: Array, dim: int) -> Array:
     return _launch("softmax_forward", dim, x, logarithm=True)
 
 
-@cuda(log_softmax_grad_x)
+@cuda(log_softmax_grad_x, half=True)
 def log_softmax_grad_x_cuda(grad: Array, y: Array, dim: int) -> Array:
     return _launch("softmax_grad_x", dim, grad, y, logarithm=True)
 

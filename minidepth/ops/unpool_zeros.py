@@ -49,14 +49,14 @@ def grad_x(grad: Array, stride: Pair) -> Array:
     return elementwise(np.positive, grad[:, :, :: stride[0], :: stride[1]])
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(x: Array, stride: Pair) -> Array:
     y = empty((*x.shape[:2], x.shape[2] * stride[0], x.shape[3] * stride[1]), x)
     launch("unpool_zeros_forward", flat(y.size, each=4), x, y, x.shape[3], *stride, y.size)
     return y
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(grad: Array, stride: Pair) -> Array:
     result = empty((*grad.shape[:2], grad.shape[2] // stride[0], grad.shape[3] // stride[1]), grad)
     launch("unpool_zeros_grad_x", flat(result.size, each=4), grad, result, result.shape[3], *stride, result.size)

@@ -36,7 +36,7 @@ ONLY_FLOAT32 = {
     "minidepth.optim.loss_scaler.finite",
     "minidepth.optim.optimizer.update",
 }
-"""Twins without kernels in half. Losses, weights and their gradients are float32; whoever else is here is slow in half."""
+"""Twins without kernels in half. Losses, weights and their gradients are float32; else one that is here is slow."""
 
 
 def test_who_computes_in_half() -> None:

@@ -87,10 +87,12 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     given = settings_given(arguments)
     if arguments.resume is None:
-        train(TrainConfig(**given), log=say)
+        config = TrainConfig(**given)
     else:
         saved, _ = read_config(Path(arguments.resume))
-        train(continue_config(saved, given, Path(arguments.resume)), log=say, resume=arguments.resume)
+        config = continue_config(saved, given, Path(arguments.resume))
+    arguments.batch = config.batch  # also where it was not typed: `main` asks for it where memory is full
+    train(config, log=say, resume=arguments.resume)
     return 0
 
 
@@ -98,14 +100,21 @@ def run_lr_find(arguments: argparse.Namespace) -> int:
     from minidepth.config import TrainConfig
     from minidepth.lr_finder import lr_find
 
-    lr_find(TrainConfig(**settings_given(arguments)), arguments.steps, log=say)
+    config = TrainConfig(**settings_given(arguments))
+    arguments.batch = config.batch  # as above
+    lr_find(config, arguments.steps, log=say)
     return 0
+
+
+def how(arguments: argparse.Namespace) -> tuple[str, bool, bool]:
+    """Where a trained network runs, and how exactly."""
+    return arguments.device, arguments.amp, arguments.tf32
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
     from minidepth.evaluate import evaluate, scores_text
 
-    result = evaluate(arguments.run, arguments.data, arguments.split, arguments.tta, arguments.crop)
+    result = evaluate(arguments.run, arguments.data, arguments.split, arguments.tta, arguments.crop, *how(arguments))
     print(json.dumps(result, indent=2) if arguments.json else scores_text(result))
     return 0
 
@@ -114,7 +123,7 @@ def run_predict(arguments: argparse.Namespace) -> int:
     from minidepth.predict import predict
 
     done, problems = predict(
-        arguments.run, arguments.paths, arguments.out, arguments.tta, log=say, background=arguments.background
+        arguments.run, arguments.paths, arguments.out, arguments.tta, say, arguments.background, *how(arguments)
     )
     if problems:
         return complain(f"{len(problems)} of {len(done) + len(problems)} pictures could not be read", 1)
@@ -127,7 +136,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     print(
         compare_to_folder(
             arguments.runs, arguments.data, Path(arguments.out), arguments.split, arguments.photos, arguments.frames,
-            arguments.tta, arguments.crop, say,
+            arguments.tta, arguments.crop, say, *how(arguments),
         )
     )  # fmt: skip
     return 0
@@ -172,7 +181,15 @@ def run_summary(arguments: argparse.Namespace) -> int:
     if given.get("norm") == "none":
         given["norm"] = None
     model, size = named(arguments.model, **given)
-    print(summarize(model, arguments.size or size))
+    size = arguments.size or size
+    summary = summarize(model, size)  # in which it is seen whether the network can take this size
+    if arguments.memory is None:
+        print(summary)
+        return 0
+    from minidepth.memory_report import report
+
+    step = {name: getattr(arguments, name) for name in ("batch", "accumulate", "loss", "optimizer")}
+    print(report(arguments.model, given, size, arguments.memory, **step))
     return 0
 
 

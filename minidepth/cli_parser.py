@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from minidepth.config import TrainConfig, parse_size, size_text
-from minidepth.errors import InputError
-
-DEFAULTS = TrainConfig()
+from minidepth.cli_options import add_device, add_settings, add_threads, size
 
 
 def parser(version: str) -> argparse.ArgumentParser:
@@ -46,19 +43,6 @@ def add_command(commands: Any, name: str, summary: str, example: str) -> argpars
     )
 
 
-def add_threads(command: argparse.ArgumentParser) -> None:
-    """The option of every command that computes."""
-    command.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: one for each core)")
-
-
-def size(text: str) -> tuple[int, int]:
-    """`parse_size` with argparse's kind of error."""
-    try:
-        return parse_size(text)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def add_train(commands: Any) -> None:
     command = add_command(
         commands,
@@ -89,67 +73,6 @@ def add_lr_find(commands: Any) -> None:
     )  # fmt: skip
 
 
-def add_settings(command: argparse.ArgumentParser) -> None:
-    """The settings of a training run."""
-
-    def option(name: str, kind: Any, metavar: str, text: str) -> None:
-        """An option of `TrainConfig`; one that is not typed stays out of the result, which --resume must know."""
-        default = getattr(DEFAULTS, name[2:].replace("-", "_"))
-        shown = size_text(default) if isinstance(default, tuple) else default
-        command.add_argument(
-            name, type=kind, metavar=metavar, default=argparse.SUPPRESS,
-            help=text if default is None else f"{text} (default: {shown})",
-        )  # fmt: skip
-
-    option("--data", str, "PATH", "'rooms', or a file or folder of one of the formats in the README")
-    command.add_argument("--preset", metavar="NAME", help="settings of a published system; see minidepth presets")
-    option("--task", str, "NAME", "what is learnt: depth, labels, mask, or mask+depth; auto asks network and data")
-    option("--scale", str, "NAME", "how depth is taught: metres, unit (share of the largest), inverse or log")
-    option("--max-depth-m", float, "X", "largest depth in metres (default: the data set's, 10 for NYU)")
-    option("--classes", int, "N", "classes of the labels; 0 asks the data")
-    option("--input-form", str, "NAME", "how pictures become numbers: imagenet, unit, bytes, minmax or modest")
-    option("--model", str, "NAME", "the network, with its options: mobilenet:decoder=bilinear; see minidepth models")
-    option(
-        "--weights", str, "FILE", "weights to begin with: .safetensors, torchvision's or FastDepth's .pth, Keras .h5"
-    )
-    option("--base-channels", int, "N", "channels of the U-Net's first level; 64 is that of the paper")
-    option("--norm", str, "NAME", "batch, or none")
-    option("--activation", str, "NAME", "leaky_relu, or relu as in the paper")
-    option("--up", str, "NAME", "way up: bilinear, nearest, or transposed as in the paper")
-    option("--init", str, "NAME", "first weights: pytorch (smaller), or he as in the paper")
-    option("--size", size, "HxW", "height x width at which the network sees the pictures")
-    option("--epochs", int, "N", "passes over the training frames")
-    option("--batch", int, "N", "frames in a step")
-    option("--lr", float, "X", "learning rate, the highest one of the schedule")
-    option(
-        "--schedule", str, "TEXT",
-        "constant, linear, cosine, one-cycle, step:30,60 (per cent of the run), or by epochs: linear:epochs, "
-        "step:every=5,factor=0.1, plateau:patience=2,factor=0.1",
-    )  # fmt: skip
-    option("--optimizer", str, "TEXT", "adam, adamw, sgd or rmsprop, with options: sgd:momentum=0.99,nesterov")
-    option("--weight-decay", float, "X", "pull of the weights towards 0")
-    option("--clip-norm", float, "X", "shorten the gradients of a step to this norm, all together")
-    option("--accumulate", int, "N", "batches that make a step together")
-    option("--sizes", str, "TEXT", "sizes of the first epochs, such as 64x64:3,128x128:2, before --size")
-    option("--patience", int, "N", "stop after so many epochs without a better validation, 0 for never")
-    option("--keep", str, "WHICH", "weights to keep: best, or every epoch's")
-    option("--loss", str, "TEXT", "a sum of losses, such as mse+10*gradient:code+normal:code")
-    option("--augment", str, "TEXT", "changes to the training frames, such as flip,zoom:1-1.4,color, or none")
-    option("--val-split", float, "SHARE", "share of the training frames kept for validation, 0 for none")
-    option("--seed", int, "N", "everything random follows from it")
-    option("--workers", int, "N", "threads that read frames")
-    option("--device", str, "NAME", "auto, cpu or cuda")
-    add_threads(command)
-    command.add_argument(
-        "--pool-mib", type=int, metavar="N",
-        help="memory kept to be used again; less than a step needs makes it slower (default: as much as comes)",
-    )  # fmt: skip
-    command.add_argument(
-        "--recompute", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS,
-        help="compute levels of the network twice in place of keeping them: less memory, more time, the same weights",
-    )  # fmt: skip
-
-
 def add_evaluate(commands: Any) -> None:
     command = add_command(
         commands,
@@ -167,7 +90,7 @@ def add_evaluate(commands: Any) -> None:
         help="pixels that count: eigen-bts, eigen-densedepth or none (default: eigen-bts where frames are 480x640)",
     )
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    add_threads(command)
+    add_device(command)
 
 
 def add_predict(commands: Any) -> None:
@@ -184,7 +107,7 @@ def add_predict(commands: Any) -> None:
         "--background", metavar="IMAGE", help="the view without the thing in front, for networks of two"
     )
     command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
-    add_threads(command)
+    add_device(command)
 
 
 def add_compare(commands: Any) -> None:
@@ -202,7 +125,7 @@ def add_compare(commands: Any) -> None:
     command.add_argument("--out", metavar="DIR", default="compare", help="output folder (default: compare)")
     command.add_argument("--tta", action="store_true", help="average with the prediction for the mirrored picture")
     command.add_argument("--crop", metavar="NAME", help="pixels that count, as for evaluate")
-    add_threads(command)
+    add_device(command)
 
 
 def add_data(commands: Any) -> None:
@@ -268,6 +191,14 @@ def add_summary(commands: Any) -> None:
         command.add_argument(
             name, type=kind, metavar=metavar, default=argparse.SUPPRESS, help=f"{text} (default: as published)"
         )
+    command.add_argument(
+        "--memory", metavar="SIZE", nargs="?", const="",
+        help="what a training step takes on a GPU and on the CPU; or, with 16GB say, the largest batch that fits",
+    )  # fmt: skip
+    command.add_argument("--batch", type=int, metavar="N", help="of that step (default: 8)")
+    command.add_argument("--loss", metavar="TEXT", help="of that step, as for train (default: a plain one)")
+    command.add_argument("--optimizer", metavar="TEXT", default="adam", help="of that step (default: adam)")
+    command.add_argument("--accumulate", type=int, metavar="N", default=1, help="batches that make that step together")
 
 
 def add_gradcheck(commands: Any) -> None:

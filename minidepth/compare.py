@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minidepth import precision
+from minidepth.backend import resolve_device
+from minidepth.cuda import device as gpu
 from minidepth.data import open_dataset
 from minidepth.data.sample import Dataset
 from minidepth.errors import InputError
@@ -45,6 +48,9 @@ class Order(NamedTuple):
     """Frames whose predictions are wanted for the picture."""
     photos: tuple[str, ...]
     target: str
+    device: str = "cpu"
+    amp: bool = False
+    tf32: bool = False
 
 
 class Examined(NamedTuple):
@@ -67,6 +73,9 @@ def compare(
     crop: str | None = None,
     seed: int = 0,
     log: Callable[[str], None] = print,
+    device: str = "auto",
+    amp: bool = False,
+    tf32: bool = False,
 ) -> tuple[list[Examined], list[int], list[Path], str]:
     """Examine every run and return the results, the numbers of the frames shown, the photos, and the common target.
 
@@ -80,6 +89,8 @@ def compare(
         crop: as for `evaluate`.
         seed: of the frames shown.
         log: receives one line for each run.
+        device: where the networks run, ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        amp, tf32: on a GPU, how exactly, see precision.py.
 
     Raises:
         InputError: nothing to compare, runs of different kinds, or data that do not belong to them.
@@ -88,6 +99,9 @@ def compare(
         raise InputError("compare: give --data PATH, or --photos DIR for pictures without truth")
     if shown < 1:
         raise InputError(f"--frames {shown}: must be at least 1")
+    device = resolve_device(device)
+    precision.check(device, amp, tf32)
+    exactly = device, amp, tf32
     models = [load_model(run) for run in runs]
     target = common_target(models)
     frames: list[int] = []
@@ -104,7 +118,7 @@ def compare(
     del models
     results = []
     for run in runs:
-        order = Order(str(run), data, split, crop, tta, tuple(frames), tuple(map(str, pictures)), target)
+        order = Order(str(run), data, split, crop, tta, tuple(frames), tuple(map(str, pictures)), target, *exactly)
         results.append(in_child(order))
         row = results[-1].row
         log(f"{row['run']}: {row['ms_per_picture']:.1f} ms a picture, peak memory {row['peak_mib'] or 0:.0f} MiB")
@@ -138,10 +152,22 @@ def in_child(order: Order) -> Examined:
 
 
 def examine(order: Order) -> Examined:
-    """Score, time and draw upon one run."""
+    """Score, time and draw upon one run.
+
+    Raises:
+        InputError: a GPU's memory is full.
+    """
+    try:
+        with precision.factors(order.tf32):
+            return _examine(order)
+    except MemoryError as error:  # told here, as CuPy in this process alone knows what is free
+        raise InputError(f"{order.run}: {gpu.out_of_memory(error)}") from None
+
+
+def _examine(order: Order) -> Examined:
     from minidepth.summary import summarize
 
-    model = load_model(order.run)
+    model = load_model(order.run)._replace(half=order.amp)
     row: dict[str, Any] = {
         "run": order.run,
         "model": model.config.model,
@@ -150,6 +176,9 @@ def examine(order: Order) -> Examined:
         "size": list(model.config.size),
         "multiply_adds": summarize(model.network, model.config.size).multiply_adds,
     }
+    folded = model._replace(network=fold_batch_norm(model.network, model.config.size))  # as `predict` does
+    for network in (model.network, folded.network):
+        network.to(order.device)
     maps, scores = [], None
     dataset = None if order.data is None else open_dataset(order.data, split=order.split)
     if dataset is not None:
@@ -162,10 +191,10 @@ def examine(order: Order) -> Examined:
     photos = [read_upright(Path(photo)) for photo in order.photos]
     maps += [predict_maps(model, photo, tta=order.tta)[order.target] for photo in photos]
     pictures += [(photo, None) for photo in photos]
-    folded = model._replace(network=fold_batch_norm(model.network, model.config.size))  # as `predict` does
     row["ms_per_picture"] = time_ms(folded, pictures, order.tta)
     row["pictures_per_s"] = 1000 / row["ms_per_picture"]
-    row["peak_mib"] = peak_mib()
+    row["peak_mib"] = gpu_peak_mib() if order.device == "cuda" else peak_mib()
+    row["device"] = gpu.card_name() if order.device == "cuda" else "CPU"
     return Examined(row, maps, scores)
 
 
@@ -194,6 +223,12 @@ def time_ms(model: TrainedModel, pictures: list[tuple[np.ndarray, np.ndarray | N
         predict_maps(model, image, background, tta)
         times_ms.append((time.perf_counter() - start_s) * 1000)
     return statistics.median(times_ms[WARM_UP_PICTURES:])
+
+
+def gpu_peak_mib() -> float:
+    """What CuPy's memory pool has asked the GPU for, in MiB: it gives nothing back."""
+    held: int = gpu.working_cupy().get_default_memory_pool().total_bytes()
+    return held / 2**20
 
 
 def peak_mib() -> float | None:

@@ -29,6 +29,7 @@ COLUMNS = {
     "ms_per_picture": "ms a picture",
     "pictures_per_s": "pictures a second",
     "peak_mib": "peak memory, MiB",
+    "device": "device",
     "grid_excess_db": "grid excess, dB",
 }
 AVERAGES = {"per_picture": "mean of pictures", "pooled": "pooled over pixels"}
@@ -165,7 +166,8 @@ def show_map_row(axes: Any, target: str, sample: Sample | None, maps: list[np.nd
 
 def compare_to_folder(
     runs: list[str], data: str | None, out: Path, split: str, photos: str | None, shown: int, tta: bool,
-    crop: str | None, log: Any,
+    crop: str | None, log: Any, device: str = "auto", amp: bool = False,
+    tf32: bool = False,
 ) -> str:  # fmt: skip
     """Compare, write ``compare.md``, ``.csv``, ``.json``, ``.png`` and ``photos.png``, and return the Markdown.
 
@@ -176,7 +178,9 @@ def compare_to_folder(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be made: {error.strerror}") from None
-    results, frames, pictures, target = compare(runs, data, split, photos, shown, tta, crop, log=log)
+    results, frames, pictures, target = compare(
+        runs, data, split, photos, shown, tta, crop, log=log, device=device, amp=amp, tf32=tf32
+    )
     about = f"{target}, {data} ({split})" if data is not None else f"{target}, photos without truth"
     table = report(results, target, about + (", averaged with the mirrored picture" if tta else ""))
     text = as_markdown(table)

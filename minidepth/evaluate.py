@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from minidepth import precision
+from minidepth.backend import resolve_device
 from minidepth.data import Sample, open_dataset
 from minidepth.errors import InputError
 from minidepth.metrics import CROPS
@@ -16,7 +18,14 @@ NYU_SIZE = (480, 640)
 
 
 def evaluate(
-    run: Path | str, data: str, split: str = "test", tta: bool = False, crop: str | None = None
+    run: Path | str,
+    data: str,
+    split: str = "test",
+    tta: bool = False,
+    crop: str | None = None,
+    device: str = "auto",
+    amp: bool = False,
+    tf32: bool = False,
 ) -> dict[str, Any]:
     """Score a trained network on a data set.
 
@@ -29,6 +38,8 @@ def evaluate(
         split: ``"test"`` or ``"train"``.
         tta: average with the prediction for the mirrored picture.
         crop: which pixels count, a name of `metrics.CROPS`; None is ``eigen-bts`` for 480x640 frames and else ``none``.
+        device: where the network runs, ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        amp, tf32: on a GPU, how exactly, see precision.py.
 
     Returns:
         What the scores were made with, and the scores: those of the target (see targets/), or where a run has several,
@@ -38,7 +49,8 @@ def evaluate(
 
     if crop is not None and crop not in CROPS:
         raise InputError(f"--crop {crop}: use {', '.join(CROPS)}")
-    model = load_model(run)
+    precision.check(resolve_device(device), amp, tf32)
+    model = load_model(run, device)._replace(half=amp)
     dataset = open_dataset(data, split=split)
     missing = [name for name in model.task.names if name not in dataset.targets]
     if missing:
@@ -46,7 +58,8 @@ def evaluate(
     board = TaskBoard(model.task, model.guesses, crop or usual_crop(dataset[0]))
     for index in tqdm(range(len(dataset)), "evaluate", leave=False, unit="picture", disable=None):
         sample = dataset[index]
-        board.add(predict_maps(model, sample.image, sample.background, tta), sample)
+        with precision.factors(tf32):
+            board.add(predict_maps(model, sample.image, sample.background, tta), sample)
     height, width = model.config.size
     scores = board.scores()
     return {

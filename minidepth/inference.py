@@ -41,7 +41,8 @@ def fold_batch_norm(network: nn.Module, size: tuple[int, int]) -> nn.Module:
     """A copy of `network` in evaluation mode that predicts the same in less time. It cannot be trained.
 
     Args:
-        network: stays as it is. The copy shares what is not folded, so make a new one when its weights have changed.
+        network: stays as it is, and must lie on the CPU: move the copy to a GPU afterwards. The copy shares what is not
+            folded, so that this moves with it, and make a new one when its weights have changed.
         size: height and width of some picture that the network takes; the copy takes all that it takes.
     """
     graph = _Graph(network, size)

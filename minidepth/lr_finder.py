@@ -34,6 +34,7 @@ import numpy as np
 from minidepth import draw, run_folder
 from minidepth.config import TrainConfig
 from minidepth.data import Batch
+from minidepth.data.prefetch import ahead
 from minidepth.diagnose import quiet_overflow
 from minidepth.engine import Tensor
 from minidepth.errors import InputError
@@ -146,7 +147,7 @@ def lr_find(config: TrainConfig, steps: int = 100, log: Callable[[str], None] = 
 
     def batches() -> Iterator[Batch]:
         for epoch in itertools.count():
-            yield from parts.batches.epoch(epoch)
+            yield from ahead(parts.batches.epoch(epoch), parts.cupy)
 
     folder = run_folder.create(config, f"lr-{parts.dataset.name}")
     try:

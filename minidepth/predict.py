@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageOps
 
-from minidepth.backend import Array
+from minidepth import precision
+from minidepth.backend import Array, resolve_device
 from minidepth.data import network_input, resize_image
 from minidepth.data.pictures import opened
 from minidepth.engine import Tensor, no_grad
@@ -66,7 +67,7 @@ def predict_maps(
 def network_outputs(
     model: TrainedModel, image: np.ndarray, background: np.ndarray | None = None, tta: bool = False
 ) -> list[Array]:
-    """The network's own outputs for a picture, (1, C, h, w) each, at the size that it has; arguments as above."""
+    """The network's own outputs for a picture, (1, C, h, w) each, at the size that it has, on the CPU; as above."""
     pictures = {"image": image, "background": background}
     inputs = []
     for name in inputs_of(model.network):
@@ -75,8 +76,10 @@ def network_outputs(
             raise InputError(f"{model.path}: this network takes a picture and its {name}; give it with --{name}")
         resized = resize_image(picture, model.config.size)
         small = network_input(resized, model.config.input_form, background=name == "background")  # (3, h, w)
-        inputs.append(Tensor(np.stack([small, small[:, :, ::-1]]) if tta else small[None]))
-    outputs = [output.data for output in model.task.outputs(model.network(*inputs))]  # (1 or 2, C, h, w)
+        both = np.stack([small, small[:, :, ::-1]]) if tta else small[None]
+        inputs.append(Tensor(model.network.placed(both)))
+    result = precision.forward(model.network, *inputs, half=model.half)
+    outputs = [output.numpy() for output in model.task.outputs(result)]  # (1 or 2, C, h, w)
     if tta:
         outputs = [(output[:1] + output[1:, :, :, ::-1]) / 2 for output in outputs]
     return outputs
@@ -89,6 +92,9 @@ def predict(
     tta: bool = False,
     log: Callable[[str], None] = print,
     background: Path | str | None = None,
+    device: str = "auto",
+    amp: bool = False,
+    tf32: bool = False,
 ) -> tuple[list[Path], list[str]]:
     """Predict the depth of picture files, and of every picture in a folder.
 
@@ -99,6 +105,8 @@ def predict(
         tta: average with the mirrored picture.
         log: receives one line for each picture.
         background: a picture file, for networks that also take the view without the thing in front.
+        device: where the network runs, ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        amp, tf32: on a GPU, how exactly, see precision.py.
 
     Returns:
         The ``_side.png`` of each picture done, and one line for each picture that could not be read.
@@ -107,8 +115,10 @@ def predict(
         InputError: a path does not exist, a folder holds no picture, or the output cannot be written.
     """
     pictures = find_pictures(paths)
+    device = resolve_device(device)
+    precision.check(device, amp, tf32)
     model = load_model(run)
-    model = model._replace(network=fold_batch_norm(model.network, model.config.size))
+    model = model._replace(network=fold_batch_norm(model.network, model.config.size).to(device), half=amp)
     folder = Path(out) if out is not None else model.path.parent / "predictions"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +133,8 @@ def predict(
             problems.append(str(error))
             log(f"skipped: {error}")
             continue
-        maps = predict_maps(model, image, behind, tta)
+        with precision.factors(tf32):
+            maps = predict_maps(model, image, behind, tta)
         for target in model.task.targets:
             done.append(target.save(folder, name, image, maps[target.name]))
             log(f"{path} -> {done[-1]}  ({target.summary(maps[target.name])})")

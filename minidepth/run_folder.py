@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minidepth import checkpoint, models, targets
+from minidepth.backend import resolve_device
 from minidepth.config import MAX_DEPTH_M, TrainConfig
 from minidepth.errors import CheckpointError, InputError
 from minidepth.nn import Module
@@ -51,15 +52,14 @@ class Progress:
     plateau: dict[str, Any] | None = None
     """The state of a schedule that waits for the validation."""
 
-    def count(self, loss: float, step: bool = True) -> None:
+    def count(self, step: bool = True) -> None:
         """Count one batch, and a step where it was the last one that it needed."""
         self.step += step
         self.batches += 1
-        self.loss_sum += loss
 
     @property
     def mean_loss(self) -> float:
-        """The mean loss of the epoch so far."""
+        """The mean loss of the epoch so far, where all of them are read."""
         return self.loss_sum / self.batches
 
     def finish_epoch(self, error: float | None) -> bool:
@@ -82,6 +82,8 @@ class TrainedModel(NamedTuple):
     guesses: targets.Guesses
     """Target -> what somebody who sees nothing would say."""
     path: Path
+    half: bool = False
+    """Whether the network computes in half precision, on a GPU; whatever it was trained in."""
 
 
 def create(config: TrainConfig, dataset_name: str) -> Path:
@@ -180,13 +182,15 @@ def read_config(folder: Path) -> tuple[TrainConfig, dict[str, Any]]:
     return config_of(meta, folder / LAST), meta
 
 
-def load_model(run: Path | str) -> TrainedModel:
+def load_model(run: Path | str, device: str = "cpu") -> TrainedModel:
     """The network of a run folder (its best weights, or the last ones where no epoch is finished) or of a weight file.
 
-    It lies on the CPU; ``load_model(run).network.to("cuda")`` moves it.
+    Args:
+        run: the folder or file.
+        device: where its weights are to lie, ``"auto"``, ``"cpu"`` or ``"cuda"``.
 
     Raises:
-        InputError: no such folder; CheckpointError: the file is damaged or was not written by ``minidepth train``.
+        InputError: no such folder, or no GPU. CheckpointError: the file is damaged, or not of ``minidepth train``.
     """
     path = Path(run)
     if path.is_dir():
@@ -200,7 +204,7 @@ def load_model(run: Path | str) -> TrainedModel:
         network.load_state_dict(part(arrays, "model.") or arrays)
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
-    network.eval()
+    network.eval().to(resolve_device(device))
     return TrainedModel(network, config, build_task(config), guesses_of(meta), path)
 
 

@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 
 from minidepth import __version__, draw, run_folder, train_report
+from minidepth.backend import Array, xp
 from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig
+from minidepth.cuda.memory import PoolMemory
 from minidepth.data import Batch
 from minidepth.data.loader import stack
+from minidepth.data.prefetch import ahead
 from minidepth.diagnose import bad_parameter, first_bad_value, quiet_overflow
-from minidepth.engine import no_grad
+from minidepth.engine import Tensor, no_grad
 from minidepth.errors import InputError
 from minidepth.interrupt import StopRequest
 from minidepth.optim import clip_grad_norm_
@@ -31,6 +34,8 @@ from minidepth.targets import TaskBoard, inputs_of, sample_of
 from minidepth.train_parts import Parts, build_parts, first_weights
 from minidepth.train_plan import group_of, is_enough
 
+READ_EVERY = 20
+"""Batches after which the losses that lie on a GPU are read: to read one is to wait until the GPU has nothing to do."""
 DRAW_EVERY_S = 30
 """Drawing takes about a second, so after a quick epoch the pictures stay as they are; the last one is always drawn."""
 
@@ -56,34 +61,36 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
     folder, progress = begin(config, parts, meta, log) if resume is None else go_on(Path(resume), config, parts)
     log(train_report.headline(config, parts, folder, progress))
 
-    drawn_s = time.perf_counter()
+    drawn_s, memory = time.perf_counter(), PoolMemory(parts.cupy)
     with StopRequest() as stop, quiet_overflow(), logging_redirect_tqdm():
         while not is_done(config, progress):
             network.train()
             batches.size = parts.size_of(progress.epoch)
             clock = EpochClock(batches)
             rest = islice(batches.epoch(progress.epoch), progress.batches, None)  # after a stop, skip what is done
+            placed = memory.watch(ahead(rest, parts.cupy))
+            unread: dict[int, Array] = {}  # number of a batch -> its loss, which may not be computed yet
             title = train_report.title(config, progress, batches)
-            with tqdm(rest, title, len(batches), initial=progress.batches, leave=False, disable=None) as bar:
+            with tqdm(placed, title, len(batches), initial=progress.batches, leave=False, disable=None) as bar:
                 for batch in bar:
                     loss = task.loss(parts.loss, task.run(network, batch), batch)
-                    value = loss.item()  # the one place where a step waits for its result
-                    if not math.isfinite(value):
-                        reason = first_bad_value(network, *(getattr(batch, name) for name in inputs_of(network)))
-                        raise InputError(train_report.bad_loss(value, progress, folder, reason))
+                    unread[progress.batches] = loss.data
+                    if parts.cupy is None or len(unread) == READ_EVERY:
+                        read_losses(unread, folder, parts, progress)
                     together, last = group_of(progress.batches, len(batches), config.accumulate)
-                    loss.backward(1 / together)
+                    loss.backward(1 / together if parts.scaler is None else parts.scaler.cotangent(1 / together, loss))
                     if last:
                         take_step(parts, progress)
 
-                    progress.count(value, step=last)
+                    progress.count(step=last)
                     clock.count(len(batch.image))
-                    bar.set_postfix_str(
-                        train_report.postfix(progress, clock, config.epochs, len(batches)), refresh=False
-                    )
+                    text = train_report.postfix(progress, clock, config.epochs, len(batches), len(unread))
+                    bar.set_postfix_str(text, refresh=False)
                     if stop.requested and progress.batches < len(batches):
+                        read_losses(unread, folder, parts, progress)
                         save(folder, parts, progress, meta)
                         raise KeyboardInterrupt(train_report.how_to_go_on(folder, progress, config))
+            read_losses(unread, folder, parts, progress)
             clock.stop()
 
             scores = validate(parts)
@@ -102,7 +109,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
             if stop.requested and not done:
                 raise KeyboardInterrupt(train_report.how_to_go_on(folder, progress, config))
 
-    log(train_report.farewell(config, task, folder, progress))
+    log(train_report.farewell(config, task, folder, progress, memory))
     return folder
 
 
@@ -152,12 +159,35 @@ def is_done(config: TrainConfig, progress: Progress) -> bool:
     return progress.epoch >= config.epochs or is_enough(progress.epoch, progress.best_epoch, config.patience)
 
 
+def read_losses(unread: dict[int, Array], folder: Path, parts: Parts, progress: Progress) -> None:
+    """Add the losses that were not read yet to the sum of the epoch. Here alone training waits for what it computes.
+
+    Raises:
+        InputError: one is not finite, or a gradient was not. On a GPU that may be some batches ago, but the scaler has
+            skipped those steps, so that the reason can still be looked for.
+    """
+    losses = list(unread.values())
+    values = Tensor(xp(losses[0]).stack(losses)).numpy().tolist() if losses else []
+    for number, value in zip(unread, values):
+        if not math.isfinite(value):
+            batch = parts.batches.batch(progress.epoch, number)
+            reason = first_bad_value(parts.network, *(getattr(batch, name) for name in inputs_of(parts.network)))
+            raise InputError(train_report.bad_loss(value, progress.epoch, number, folder, reason))
+        progress.loss_sum += value
+    fault = None if parts.scaler is None else parts.scaler.fault()
+    if fault is not None:
+        raise InputError(train_report.bad_gradients(fault, folder))
+    unread.clear()
+
+
 def take_step(parts: Parts, progress: Progress) -> None:
     """Change the weights by the gradients that are there, and forget those."""
     if parts.config.clip_norm is not None:
-        clip_grad_norm_(parts.network.parameters(), parts.config.clip_norm)
+        clip_grad_norm_(parts.network.parameters(), parts.config.clip_norm, parts.scaler)
     parts.optimizer.lr = parts.rate(progress.step)
-    parts.optimizer.step()
+    parts.optimizer.step(parts.scaler)
+    if parts.scaler is not None:
+        parts.scaler.update()
     parts.optimizer.zero_grad()
 
 
@@ -195,7 +225,7 @@ def validate(parts: Parts) -> dict[str, Any] | None:
 def predicted(parts: Parts, batch: Batch) -> dict[str, np.ndarray]:
     """Target -> the network's predictions for a batch (N, H, W), as the world has them."""
     outputs = parts.task.run(parts.network, batch)
-    return parts.task.read([output.data for output in outputs], batch.valid.shape[2:])
+    return parts.task.read([output.numpy() for output in outputs], batch.valid.shape[2:])
 
 
 @no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from minidepth import losses, optim, run_folder, schedule, targets
 from minidepth.backend import resolve_device
 from minidepth.config import TrainConfig, option_text, size_text
+from minidepth.cuda import device as gpu
 from minidepth.data import Dataset, Loader, Sample, augment, open_dataset, resize_sample, split_blocks
 from minidepth.data.input_form import check_form
+from minidepth.data.prefetch import pinned
 from minidepth.errors import InputError
 from minidepth.nn import Module
 from minidepth.nn.init import empty_weights
@@ -32,6 +35,8 @@ class Parts(NamedTuple):
     network: Module
     loss: losses.Loss
     optimizer: optim.Optimizer
+    scaler: optim.LossScaler | None
+    """Skips steps whose gradients are not finite, on a GPU, where nobody looks at once."""
     rate: schedule.Schedule
     """Step -> learning rate."""
     size_of: Callable[[int], Size]
@@ -43,6 +48,8 @@ class Parts(NamedTuple):
     dataset: Dataset
     guesses: targets.Guesses
     """Target -> the best constant answer for the training frames (up to 300 of them, evenly spread)."""
+    cupy: ModuleType | None
+    """CuPy where the network lies on a GPU; None on the CPU."""
 
 
 def build_parts(config: TrainConfig) -> Parts:
@@ -51,12 +58,13 @@ def build_parts(config: TrainConfig) -> Parts:
     Raises:
         InputError: a setting cannot be used; the text names the option. DataError: a frame cannot be read.
     """
-    resolve_device(config.device)
+    device = resolve_device(config.device)
+    cupy = gpu.working_cupy() if device == "cuda" else None
     check_form(config.input_form)
     dataset = open_dataset(config.data, split="train")
     config = resolve(config, dataset)
     task = run_folder.build_task(config)
-    network = run_folder.build_model(config)
+    network = run_folder.build_model(config).to(device)
     size_of = plan_sizes(config, network)
     loss = named("loss", lambda: losses.build(config.loss, task.names if len(task.names) > 1 else None))
     change = named("augment", lambda: augment.build(config.augment))
@@ -84,6 +92,7 @@ def build_parts(config: TrainConfig) -> Parts:
             drop_last=training,  # batch-norm wants batches of one size
             indices=indices,
             input_form=config.input_form,
+            empty=pinned(cupy if training else None),
         )
 
     batches = loader(train_indices, training=True)
@@ -100,6 +109,7 @@ def build_parts(config: TrainConfig) -> Parts:
         network=network,
         loss=loss,
         optimizer=optimizer,
+        scaler=None if cupy is None else optim.guard(network.parameters()),
         rate=rate,
         size_of=size_of,
         batches=batches,
@@ -107,6 +117,7 @@ def build_parts(config: TrainConfig) -> Parts:
         samples=[resize_sample(dataset[i], config.size) for i in evenly(shown, SAMPLE_FRAMES)],
         dataset=dataset,
         guesses=task.guesses(guessed),
+        cupy=cupy,
     )
 
 

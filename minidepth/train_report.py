@@ -8,6 +8,8 @@ from typing import Any
 
 from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig, size_text
+from minidepth.cuda.device import card_name
+from minidepth.cuda.memory import PoolMemory
 from minidepth.data import Loader
 from minidepth.run_folder import BEST, LAST, Progress
 from minidepth.targets import Guesses, Target, Task
@@ -32,6 +34,7 @@ def headline(config: TrainConfig, parts: Parts, folder: Path, progress: Progress
         f"{kept} validation frames at {size_text(config.size)}, "
         f"{config.epochs} epochs of {len(parts.batches)} batches of {config.batch}"
         + (f", {config.accumulate} batches to a step" if config.accumulate > 1 else "")
+        + (", on the CPU" if parts.cupy is None else f", on the GPU {card_name()}")
     )
 
 
@@ -41,14 +44,13 @@ def title(config: TrainConfig, progress: Progress, batches: Loader) -> str:
     return f"epoch {progress.epoch + 1}/{config.epochs}{size}"
 
 
-def postfix(progress: Progress, clock: EpochClock, epochs: int, batches: int) -> str:
-    """The right end of the progress bar, in a run of `epochs` with so many batches each."""
+def postfix(progress: Progress, clock: EpochClock, epochs: int, batches: int, unread: int) -> str:
+    """The right end of the progress bar, in a run of `epochs` with so many batches each; `unread` losses are to come."""
+    read = progress.batches - unread
+    loss = f"loss {progress.loss_sum / read:.3f}, " if read else ""
     left = (epochs - progress.epoch) * batches - progress.batches
     left_s = round(left * clock.elapsed_s / clock.batches)
-    return (
-        f"loss {progress.mean_loss:.3f}, {clock.pictures_per_s:.1f} images/s, "
-        f"run ends in {left_s // 60}:{left_s % 60:02}"
-    )
+    return f"{loss}{clock.pictures_per_s:.1f} images/s, run ends in {left_s // 60}:{left_s % 60:02}"
 
 
 def epoch_lines(title: str, task: Task, progress: Progress, clock: EpochClock, scores: dict[str, Any] | None) -> str:
@@ -98,11 +100,18 @@ def frames_text(frames: int, guesses: Guesses) -> str:
     return f"{frames} frames with a mean of " + ", ".join(f"{guess:.4f} ({name})" for name, guess in guesses.items())
 
 
-def bad_loss(value: float, progress: Progress, folder: Path, reason: str) -> str:
+def bad_loss(value: float, epoch: int, batch: int, folder: Path, reason: str) -> str:
     """Why training cannot go on."""
     return (
-        f"training stopped: the loss is {value} at epoch {progress.epoch + 1}, batch {progress.batches + 1}; {reason}. "
+        f"training stopped: the loss is {value} at epoch {epoch + 1}, batch {batch + 1}; {reason}. "
         f"{folder / LAST} still holds the last good weights; start again with a lower --lr"
+    )
+
+
+def bad_gradients(fault: str, folder: Path) -> str:
+    """The same where the losses are good."""
+    return (
+        f"training stopped: {fault}. {folder / LAST} still holds the last good weights; start again with a lower --lr"
     )
 
 
@@ -138,8 +147,8 @@ def early_stop(config: TrainConfig, progress: Progress) -> str:
     )
 
 
-def farewell(config: TrainConfig, task: Task, folder: Path, progress: Progress) -> str:
-    """Where the results are, and the next two commands."""
+def farewell(config: TrainConfig, task: Task, folder: Path, progress: Progress, memory: PoolMemory) -> str:
+    """Where the results are, and the next two commands; on a GPU also what memory it took."""
     done = "done" if progress.epoch == config.epochs else f"done: {early_stop(config, progress)}"
     best = f"the best weights, of epoch {progress.best_epoch}"
     if progress.best_error is not None:
@@ -148,7 +157,7 @@ def farewell(config: TrainConfig, task: Task, folder: Path, progress: Progress) 
     background = folder / "example_background.png"
     words = ("predict", folder, folder / "example.png", *(("--background", background) if background.exists() else ()))
     return (
-        f"{done}. {folder / BEST} holds {best}.\n"
+        (f"{memory.text()}\n" if memory.cupy else "") + f"{done}. {folder / BEST} holds {best}.\n"
         f"Look at {' and '.join(str(folder / picture) for picture in pictures)}, then try:\n"
         f"  {command('evaluate', folder, '--data', config.data)}\n"
         f"  {command(*words)}"

@@ -8,8 +8,8 @@ from data_folders import make_frames, write_csv_folder
 from minidepth import losses
 from minidepth.config import TrainConfig
 
-SMALL = {"size": (16, 16), "base_channels": 2, "batch": 4, "workers": 1, "lr": 1e-2}
-SMALL_OPTIONS = ["--size", "16x16", "--base-channels", "2", "--batch", "4", "--workers", "1"]
+SMALL = {"size": (16, 16), "base_channels": 2, "batch": 4, "workers": 1, "lr": 1e-2, "device": "cpu"}
+SMALL_OPTIONS = ["--size", "16x16", "--base-channels", "2", "--batch", "4", "--workers", "1", "--device", "cpu"]
 
 
 def tiny_data(folder, train=22, test=3, size=(24, 32)):

@@ -81,26 +81,21 @@ def out_of_memory(error: MemoryError, batch: int | None = None) -> str:
     Args:
         error: CuPy's, whose text says how much was asked for; of any other only the text is told.
         batch: how many frames a step had. What they hold grows with their number, so a share of it is free with fewer.
+            None where there are no steps.
     """
-    asked_text = re.search(r"allocating ([\d,]+) bytes", str(error))
-    if asked_text is None or not type(error).__module__.startswith("cupy"):
+    asked_text = re.search(r"Out of memory allocating ([\d,]+) bytes", str(error))
+    if asked_text is None:
         return f"out of memory ({error}); use a smaller --batch or --size, or --recompute"
-    cupy = importlib.import_module("cupy")
+    cupy = working_cupy()
     pool, asked = cupy.get_default_memory_pool(), int(asked_text[1].replace(",", ""))
     unused, total = cupy.cuda.runtime.memGetInfo()
     free, used = unused + pool.free_bytes(), pool.used_bytes()
-    fits = None if batch is None else min(batch - 1, batch * (used + free) // (used + asked))
-    advice = (
-        "use a smaller --batch"
-        if fits is None
-        else f"at most --batch {fits} would fit"
-        if fits
-        else "not even one frame fits"
-    )
-    return (
-        f"out of memory on the GPU: {mib(asked)} were asked for, and {mib(free)} of {mib(total)} are free; {advice}; "
-        f"or use a smaller --size, or --recompute"
-    )
+    facts = f"out of memory on the GPU: {mib(asked)} were asked for, and {mib(free)} of {mib(total)} are free"
+    if batch is None:
+        return f"{facts}; {INSTEAD.removeprefix('or ')}"
+    fits = min(batch - 1, batch * (used + free) // (used + asked))
+    advice = f"at most --batch {fits} would fit" if fits else "not even one frame fits"
+    return f"{facts}; {advice}; or use a smaller --size, or --recompute"
 
 
 def version_text(number: int) -> str:

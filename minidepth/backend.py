@@ -33,6 +33,8 @@ HALF_TWINS: set[str] = set()
 APART = "some of its arrays are on the CPU and some on a GPU; move them with Module.to or backend.to_device"
 
 _HALF = np.dtype(np.float16)
+_NO_ARRAYS: set[type] = set()
+"""Types of arguments that were met and are no arrays: the settings of operations."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -88,8 +90,18 @@ def cuda(numpy_kernel: Callable[..., Any], half: bool = False) -> Callable[[_Fun
     def register(twin: _Function) -> _Function:
         @functools.wraps(twin)
         def prepared(*args: Any, **kwargs: Any) -> Any:
-            if not kwargs and all(_is_ready(arg, half) for arg in args):
-                return twin(*args)
+            for arg in args:  # as a rule nothing is to be done, and this finds it out in each call
+                kind = type(arg)
+                if kind in LAYOUTS:
+                    if not LAYOUTS[kind](arg)[0] or (not half and arg.dtype == _HALF):
+                        break
+                elif kind not in _NO_ARRAYS:
+                    if is_on_gpu(arg) or isinstance(arg, np.ndarray):
+                        break
+                    _NO_ARRAYS.add(kind)
+            else:
+                if not kwargs:
+                    return twin(*args)
             if not half and any(getattr(arg, "dtype", None) == _HALF for arg in args):
                 return _to_half(prepared(*(_from_half(arg) for arg in args), **kwargs))
             if any(isinstance(arg, np.ndarray) for arg in args):
@@ -103,14 +115,6 @@ def cuda(numpy_kernel: Callable[..., Any], half: bool = False) -> Callable[[_Fun
         return twin
 
     return register
-
-
-def _is_ready(arg: Any, half: bool) -> bool:
-    """Whether a twin takes `arg` as it is, as nearly always: this is asked in every call of it."""
-    kind = type(arg)
-    if kind in LAYOUTS:
-        return LAYOUTS[kind](arg)[0] and (half or arg.dtype != _HALF)
-    return not (is_on_gpu(arg) or isinstance(arg, np.ndarray))
 
 
 def contiguous(arg: Any) -> Any:
@@ -138,12 +142,14 @@ def is_on_gpu(array: Any) -> bool:
 
 def xp(array: Array) -> ModuleType:
     """The module that computes with `array`: ``numpy``, or ``cupy`` for an array on a GPU."""
-    return np if isinstance(array, np.ndarray) else _module_of(type(array))
+    return _module_of(type(array))
 
 
 @functools.cache
 def _module_of(kind: type) -> ModuleType:
     """CuPy for its arrays; a stand-in for CuPy says itself what computes with its own."""
+    if issubclass(kind, np.ndarray):
+        return np
     return getattr(kind, "module", None) or importlib.import_module(kind.__module__.split(".")[0])
 
 

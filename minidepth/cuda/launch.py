@@ -96,7 +96,9 @@ def launch(name: str | Kernel, grid: Grid, *args: Any, real: str | None = None) 
     kind = None
     for n in kernel.arrays:
         if args[n] is not None and type(args[n]) is not kind:
-            kind = _kind(kernel, kernel.parameters[n], args[n])
+            kind = type(args[n])
+            if kind not in RUNNERS:
+                _add_runner(kernel, kernel.parameters[n], kind)
     if kind is None:
         raise TypeError(f"launch: {kernel} got no array, so nothing says where it is to run")
     if real is None:
@@ -174,20 +176,13 @@ def _check_grid(kernel: Kernel, grid: Grid) -> None:
         )
 
 
-def _kind(kernel: Kernel, parameter: Parameter, array: Any) -> type:
-    """The type of `array`, after a check that kernels run on it."""
-    kind = type(array)
-    if (
-        kind not in RUNNERS
-        and kind.__module__.partition(".")[0] == "cupy"
-        and hasattr(kind, "__cuda_array_interface__")
-    ):
-        importlib.import_module("minidepth.cuda.cupy_runner").register(kind)
-    if kind not in RUNNERS:
+def _add_runner(kernel: Kernel, parameter: Parameter, kind: type) -> None:
+    """Let kernels run on arrays of type `kind`, if they are CuPy's."""
+    if kind.__module__.partition(".")[0] != "cupy" or not hasattr(kind, "__cuda_array_interface__"):
         raise TypeError(
             f"launch: {kernel.name} takes {parameter} as an array on the GPU, not {kind.__module__}.{kind.__qualname__}"
         )
-    return kind
+    importlib.import_module("minidepth.cuda.cupy_runner").register(kind)
 
 
 def _unfit(kernel: Kernel, parameter: Parameter, array: Any, expected: np.dtype) -> Exception:

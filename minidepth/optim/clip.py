@@ -44,21 +44,21 @@ def clip_grad_norm_(params: Iterable[Parameter], max_norm: float, scaler: LossSc
     for index, grad in enumerate(grads):
         if not grad.flags.c_contiguous:
             raise ValueError(f"clip_grad_norm_: gradient {index} ({grad.shape}) must be contiguous in memory")
-    rows = [grad.reshape(-1) for grad in grads]
-    if not rows:
+    if not grads:
         return 0.0
-    norm = shorten(rows[0], rows, max_norm, None if scaler is None else scaler.state)
+    norm = shorten(grads[0], grads, max_norm, None if scaler is None else scaler.state)
     if scaler is not None:
         scaler.look(norm)
     return norm[0]
 
 
 @kernel
-def shorten(first: Array, rows: list[Array], max_norm: float, state: Array | None) -> Array:
-    """Shorten the gradients `rows`, of which `first` is one, and return their norm before, and the factor.
+def shorten(first: Array, grads: list[Array], max_norm: float, state: Array | None) -> Array:
+    """Shorten the gradients `grads`, of which `first` is one, and return their norm before, and the factor.
 
     Where there is a `state` of a scaler, its first number is what the gradients are multiplied by already.
     """
+    rows = [grad.reshape(-1) for grad in grads]
     tiles = tiles_of({index: row.size for index, row in enumerate(rows)})
     squares = np.zeros(len(tiles))  # of each tile, added up in tile order: the same bits on any number of threads
 
@@ -80,10 +80,10 @@ def shorten(first: Array, rows: list[Array], max_norm: float, state: Array | Non
 
 
 @cuda(shorten)
-def shorten_cuda(first: Array, rows: list[Array], max_norm: float, state: Array | None) -> Array:
-    table, blocks = addresses(rows), len(chunks(rows))
+def shorten_cuda(first: Array, grads: list[Array], max_norm: float, state: Array | None) -> Array:
+    table, blocks = addresses(grads), len(chunks(grads))
     sums, norm = empty((blocks,), first), empty((2,), first)  # norm and factor
-    launch_chunks("clip_squares", rows, table, sums)
+    launch_chunks("clip_squares", grads, table, sums)
     launch("clip_norm", Grid((1, 1, 1), (256, 1, 1)), sums, norm, state, max_norm, blocks)
-    launch_chunks("clip_shorten", rows, table, norm)
+    launch_chunks("clip_shorten", grads, table, norm)
     return norm

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.backend import Array, cuda, kernel, xp
+from minidepth.backend import Array, contiguous, cuda, kernel, xp
 from minidepth.cuda import flat, launch
 from minidepth.errors import CheckpointError
 from minidepth.nn import Parameter
@@ -66,10 +66,10 @@ class Optimizer:
             update(next(iter(rows.values()))[0], self, rows, unscale)
 
     def _rows(self, index: int, weight: Array, grad: Array) -> list[Array]:
-        """Weight, gradient and running sums of a parameter, each as one row of numbers."""
+        """Weight, gradient and running sums of a parameter, each in one piece of memory."""
         if not weight.flags.c_contiguous:
             raise ValueError(f"{type(self).__name__}: parameter {index} ({weight.shape}) must be contiguous in memory")
-        return [array.reshape(-1) for array in (weight, grad, *(self.state[name][index] for name in self.sums))]
+        return [weight, contiguous(grad), *(self.state[name][index] for name in self.sums)]
 
     def decayed(self, w: Array, g: Array) -> Array:
         """g + weight_decay w, in a buffer of its own, or `g` itself where there is no decay."""
@@ -120,6 +120,7 @@ def update(first: Array, optimizer: Optimizer, rows: dict[int, list[Array]], uns
         return
     optimizer.steps[list(rows)] += 1
     lr = float(optimizer.lr)  # a NumPy float64 would turn float32 arrays into float64
+    rows = {index: [array.reshape(-1) for array in arrays] for index, arrays in rows.items()}
     tiles = tiles_of({index: arrays[0].size for index, arrays in rows.items()})
 
     def tile(number: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minidepth import __version__, set_num_threads, set_pool_limit
+from minidepth import __version__, cli_learn, set_num_threads, set_pool_limit
 from minidepth.cli_parser import parser
 from minidepth.cuda.device import out_of_memory
 from minidepth.errors import InputError
@@ -233,4 +234,5 @@ COMMANDS = {
     "gradcheck": run_gradcheck,
     "bench": run_bench,
     "doctor": run_doctor,
+    **{name: functools.partial(run, say=say) for name, run in cli_learn.COMMANDS.items()},
 }

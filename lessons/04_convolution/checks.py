@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minidepth.learn import check
+from minidepth.learn import check, own, replaces
 
 
 def as_matrix(x_shape, w, stride, pad):
@@ -118,3 +118,18 @@ def grad_w(t):
         answer = t.call("conv2d_grad_w", g, x, shape, stride=stride, pad=pad)
         answer.item(0, 2).close(expected, f"dw for stride {stride}, pad {pad}")
         answer.item(1, 2).close(g.sum(axis=(0, 2, 3)), "db")
+
+
+@replaces("Conv2d", "4.2", "4.3", "4.4")
+def conv2d(yours, layer, x):
+    """Your loops in place of the library's convolution."""
+    w, b = layer.weight, layer.bias
+    (stride, _), (pad, _) = layer.stride, layer.padding
+    bias = np.zeros(len(w.data)) if b is None else b.data
+
+    def pullback(g):
+        dx = yours.conv2d_grad_x(g, w.data, x.shape, stride, pad)
+        return dx, *yours.conv2d_grad_w(g, x.data, w.shape, stride, pad)
+
+    y = yours.conv2d_forward(x.data, w.data, bias, stride, pad)
+    return own("conv2d", y, (x, w) if b is None else (x, w, b), pullback)

@@ -12,6 +12,7 @@ the maps and a few numbers. Nothing is read back, so the CPU never waits.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from minidepth.backend import Array, empty, empty_like, is_on_gpu, xp
 from minidepth.cuda import Grid, constant, flat, launch
 from minidepth.engine import Tensor
 from minidepth.losses.masked import Border, check_labels, check_maps, check_size
-from minidepth.losses.unet_weights import unet_weights
+from minidepth.losses.unet_weights import REACH
 
 MOST_BLOCKS = 1024
 ONE_BLOCK = Grid((1, 1, 1), (256, 1, 1))
@@ -186,11 +187,32 @@ def classes(prediction: Tensor, target: Array, valid: Array, weights: Array | No
     return mean(name, prediction, sums, slope)
 
 
-def classes_unet(prediction: Tensor, target: Any, valid: Any) -> Tensor:
-    """Cross-entropy with weights that are made on the CPU, for which the labels come there: the one loss that waits."""
+def classes_unet(prediction: Tensor, target: Array, valid: Array) -> Tensor:
+    """Cross-entropy with the weights of unet_weights.cu."""
     check_labels("cross_entropy:unet", prediction, target, valid)
-    weights = xp(target).asarray(unet_weights(target.get(), valid.get()))
-    return classes(prediction, target, valid, weights, "cross_entropy:unet")
+    labels = whole(target, np.int32)
+    weights = label_weights(labels, whole(valid), prediction.shape[1], prediction.dtype)
+    return classes(prediction, labels, valid, weights, "cross_entropy:unet")
+
+
+def label_weights(
+    labels: Array, valid: Array, count: int, dtype: Any, border: float = 10.0, sigma: float = 5.0
+) -> Array:
+    """`unet_weights` of int32 labels of `count` classes."""
+    height, width = labels.shape[2:]
+    n, every, some = labels.size, flat(labels.size), flat(min(labels.size, MOST_BLOCKS * 256))
+    sums, of_class = empty((some.blocks[0], count), labels, dtype), empty((count,), labels, dtype)
+    roots, objects, weights = empty_like(labels), empty_like(labels), empty(labels.shape, labels, dtype)
+    launch("unet_weights_count", some, labels, valid, sums, count, n)
+    launch("unet_weights_classes", ONE_BLOCK, sums, of_class, count, len(sums))
+    launch("unet_weights_runs", every, labels, valid, roots, width, n)
+    launch("unet_weights_join", every, labels, valid, roots, height, width, n)
+    launch("unet_weights_objects", every, roots, objects, n)
+    launch(
+        "unet_weights_border", every, labels, valid, objects, of_class, weights, border, sigma,
+        math.ceil(REACH * sigma), count, height, width, n,
+    )  # fmt: skip
+    return weights
 
 
 def maps(name: str, prediction: Tensor, target: Array, valid: Array) -> tuple[Array, Array, Array]:

@@ -10,7 +10,8 @@ Distances are Euclidean and exact up to 6 sigma, beyond which the term is below 
 first along the columns, the distance g to its nearest pixel up or down, by two running maxima; then over the columns
 beside it, the least g^2 + (difference of columns)^2 (as in Felzenszwalb and Huttenlocher, Distance Transforms of
 Sampled Functions, 2012, but trying all columns within reach). Each object is looked at only up to that reach, so the
-cost is some 60 passes over its surroundings: about 1 ms for an object 20 pixels wide.
+cost is some 60 passes over its surroundings: about 1 ms for an object 20 pixels wide. That is for arrays on the CPU; on
+a GPU ``cross_entropy:unet`` makes the same weights where the labels are, in another way: unet_weights.cu.
 
 Source: Ronneberger, Fischer and Brox, U-Net: Convolutional Networks for Biomedical Image Segmentation (2015).
 """

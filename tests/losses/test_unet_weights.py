@@ -7,7 +7,9 @@ import math
 import loss_reference as reference
 import numpy as np
 import pytest
+from twins import GPUS, to_gpu, watched
 
+from minidepth.losses.fused import label_weights
 from minidepth.losses.unet_weights import border_weights, class_weights, connected_objects, distance_to, unet_weights
 
 
@@ -108,3 +110,19 @@ def test_objects_do_not_hang_together_through_invalid_pixels():
     assert np.unique(weights[labels == 0]).size == 1  # one object
     valid[:, :, :2] = False
     assert unet_weights(labels, valid)[0, 0, 8, 5] > 5
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.6])
+def test_the_same_on_a_gpu(gpu, share):
+    """Ragged objects in several pictures, a spiral whose ends meet late, holes, and a picture without any object."""
+    labels = 2 * np.stack([blobs(seed, share=share) for seed in range(4)])[:, None].astype(np.int32)
+    labels[1, 0, 3:8, 4:9] = [[1, 1, 1, 1, 1], [0, 0, 0, 0, 1], [1, 1, 1, 0, 1], [1, 0, 0, 0, 1], [1, 1, 1, 1, 1]]
+    labels[3] = 0
+    valid = np.random.default_rng(0).random(labels.shape) < 0.95
+    expected = unet_weights(labels, valid)
+    for dtype in (np.float32, np.float64):
+        with watched(gpu, dtype):
+            found = label_weights(to_gpu(gpu, labels), to_gpu(gpu, valid), 4, np.dtype(dtype)).get()
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, rtol=2e-6 if dtype == np.float32 else 2e-7)

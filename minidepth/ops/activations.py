@@ -18,6 +18,8 @@ Sources: Nair and Hinton (2010) for relu; Krizhevsky, "Convolutional deep belief
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minidepth.backend import Array, cuda, empty_like, kernel
@@ -115,57 +117,23 @@ def tanh_grad_x(grad: Array, y: Array) -> Array:
     return elementwise(tile, grad, y)
 
 
-@cuda(relu_forward, half=True)
-def relu_forward_cuda(x: Array) -> Array:
-    y = empty_like(x)
-    launch("activations_relu_forward", mapped(x, each=4), x, y, x.size)
-    return y
+def add_twins(name: str, forward: Callable[..., Array], grad_x: Callable[..., Array]) -> None:
+    """What activations.cu has for one of the four, which differ in their formulas alone."""
+
+    @cuda(forward, half=True)
+    def forward_cuda(x: Array) -> Array:
+        y = empty_like(x)
+        launch(f"activations_{name}_forward", mapped(x, each=4), x, y, x.size)
+        return y
+
+    @cuda(grad_x, half=True)
+    def grad_x_cuda(grad: Array, y: Array) -> Array:
+        result = empty_like(grad)
+        launch(f"activations_{name}_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
+        return result
 
 
-@cuda(relu_grad_x, half=True)
-def relu_grad_x_cuda(grad: Array, y: Array) -> Array:
-    result = empty_like(grad)
-    launch("activations_relu_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
-    return result
-
-
-@cuda(relu6_forward, half=True)
-def relu6_forward_cuda(x: Array) -> Array:
-    y = empty_like(x)
-    launch("activations_relu6_forward", mapped(x, each=4), x, y, x.size)
-    return y
-
-
-@cuda(relu6_grad_x, half=True)
-def relu6_grad_x_cuda(grad: Array, y: Array) -> Array:
-    result = empty_like(grad)
-    launch("activations_relu6_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
-    return result
-
-
-@cuda(sigmoid_forward, half=True)
-def sigmoid_forward_cuda(x: Array) -> Array:
-    y = empty_like(x)
-    launch("activations_sigmoid_forward", mapped(x, each=4), x, y, x.size)
-    return y
-
-
-@cuda(sigmoid_grad_x, half=True)
-def sigmoid_grad_x_cuda(grad: Array, y: Array) -> Array:
-    result = empty_like(grad)
-    launch("activations_sigmoid_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
-    return result
-
-
-@cuda(tanh_forward, half=True)
-def tanh_forward_cuda(x: Array) -> Array:
-    y = empty_like(x)
-    launch("activations_tanh_forward", mapped(x, each=4), x, y, x.size)
-    return y
-
-
-@cuda(tanh_grad_x, half=True)
-def tanh_grad_x_cuda(grad: Array, y: Array) -> Array:
-    result = empty_like(grad)
-    launch("activations_tanh_grad_x", mapped(grad, each=4), grad, y, result, grad.size)
-    return result
+add_twins("relu", relu_forward, relu_grad_x)
+add_twins("relu6", relu6_forward, relu6_grad_x)
+add_twins("sigmoid", sigmoid_forward, sigmoid_grad_x)
+add_twins("tanh", tanh_forward, tanh_grad_x)

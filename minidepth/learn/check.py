@@ -17,6 +17,7 @@ from minidepth.learn.master import Lesson
 from minidepth.learn.mutant import Mutant
 from minidepth.learn.probe import CheckError, Probe, UnwrittenError
 from minidepth.learn.sandbox import Asked
+from minidepth.learn.variant import constants_of
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def run_check(lesson: Lesson, one: Check, asked: Asked, seed: int = 0, diagnose:
         diagnose: look for a known wrong idea where it fails.
     """
     start = time.perf_counter()
-    probe = Probe(asked, rng_of(one, seed))
+    probe = Probe(asked, rng_of(one, seed), constants=constants_of(lesson.text))
     outcome = Outcome(one, "passed")
     try:
         one.function(probe)
@@ -101,8 +102,11 @@ def run_check(lesson: Lesson, one: Check, asked: Asked, seed: int = 0, diagnose:
         outcome.status = "unwritten"
     except CheckError as error:
         outcome.status, outcome.lines = "failed", error.lines
-        if diagnose:
-            outcome.mutant = recognise(lesson, mutants_of(lesson, one.exercise), probe.steps)
+    except Exception as error:  # a check that reckons with what it was given stumbles over what it did not expect
+        outcome.status = "failed"
+        outcome.lines = [f"what you return is nothing that can be compared ({type(error).__name__}: {error})"[:300]]
+    if diagnose and outcome.status == "failed":
+        outcome.mutant = recognise(lesson, mutants_of(lesson, one.exercise), probe.steps)
     outcome.seconds, outcome.printed = time.perf_counter() - start, probe.printed
     return outcome
 

@@ -7,6 +7,7 @@ run what it likes: what comes back from a learner's code is read here, and whoev
 from __future__ import annotations
 
 import json
+import math
 import struct
 from typing import Any, BinaryIO
 
@@ -14,6 +15,9 @@ import numpy as np
 
 MOST_BYTES = 1 << 28
 """A longer message is refused: 256 MiB."""
+
+MOST_TEXT = 2000
+"""A longer text in an answer is cut."""
 
 
 class Opaque:
@@ -48,14 +52,29 @@ def receive(stream: BinaryIO) -> Any:
     lengths = struct.unpack("<QQ", _exactly(stream, 16))
     if sum(lengths) > MOST_BYTES:
         raise ValueError("the message is too long")
-    header = json.loads(_exactly(stream, lengths[0]))
-    body = _exactly(stream, lengths[1])
+    header, body = _exactly(stream, lengths[0]), _exactly(stream, lengths[1])
+    try:
+        return _understood(json.loads(header), body)
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+        raise ValueError(f"no message: {error}") from None
+
+
+def clean(text: Any) -> str:
+    """A text of a learner's code, fit for a terminal, a table and a JSON file: no control characters, no novel."""
+    if not isinstance(text, str):
+        raise ValueError(f"a text was expected, not {type(text).__name__}")
+    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text[:MOST_TEXT])
+
+
+def _understood(header: Any, body: bytes) -> Any:
     arrays, place = [], 0
     for kind, shape in header["arrays"]:
-        dtype = np.dtype(kind)
+        dtype = np.dtype(str(kind))
         if dtype.kind not in "biuf":
             raise ValueError(f"arrays of {kind} are not sent")
-        count = int(np.prod(shape, dtype=np.int64))
+        if len(shape) > 32 or any(type(side) is not int or side < 0 for side in shape):
+            raise ValueError(f"{shape} is no shape")
+        count = math.prod(shape)
         arrays.append(np.frombuffer(body, dtype, count, place).reshape(shape).copy())
         place += count * dtype.itemsize
     return _unpack(header["tree"], arrays)
@@ -114,5 +133,5 @@ def _unpack(tree: Any, arrays: list[np.ndarray]) -> Any:
     if kind == "dict":
         return {key: _unpack(item, arrays) for key, item in inside.items()}
     if kind == "opaque":
-        return Opaque(str(inside))
+        return Opaque(clean(inside))
     raise ValueError(f"{kind!r} is no kind of value")

@@ -11,13 +11,14 @@ from typing import Any
 
 from minidepth.learn.check import Outcome, checks_of, record, run_check
 from minidepth.learn.errors import LearnerError
-from minidepth.learn.library import lesson_of, lessons
+from minidepth.learn.library import in_variant, lesson_of, lessons
 from minidepth.learn.master import Lesson
 from minidepth.learn.notebook import notebook_of
 from minidepth.learn.page import work_folder
 from minidepth.learn.progress import Progress
 from minidepth.learn.sandbox import Child
 from minidepth.learn.texts import closing_text, lessons_text, outcome_text
+from minidepth.learn.variant import seed_of, variant_in
 
 POLL_S = 0.3
 
@@ -95,13 +96,14 @@ def check_once(lesson: Lesson, word: str, path: Path, say: Callable[[str], None]
     """Run the checks of "4" or "4.2" on a file, and tell."""
     progress = Progress()
     outcomes: list[Outcome] = []
+    lesson = in_variant(lesson, variant_of(path))
     chosen = [one for one in checks_of(lesson) if word in (one.exercise, str(lesson.number)) or "." not in word]
     with Child(path, lesson) as child:
         child.start()
         for one in chosen:
             if one.hidden:
                 continue
-            outcome = run_check(lesson, one, child)
+            outcome = run_check(lesson, one, child, seed_of(lesson.variant))
             outcomes.append(outcome)
             if not as_json:
                 say(outcome_text(outcome, int(progress.get(one.exercise, "hints"))))
@@ -116,6 +118,14 @@ def check_once(lesson: Lesson, word: str, path: Path, say: Callable[[str], None]
     else:
         say(closing_text(outcomes))
     return 0 if all(outcome.status == "passed" for outcome in outcomes) else 1
+
+
+def variant_of(path: Path) -> str:
+    """The variant that a file says it is; "" where it cannot be read, which the check itself will say better."""
+    try:
+        return variant_in(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def remember(progress: Progress, outcomes: list[Outcome]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from minidepth.learn.sandbox import Direct
 RTOL = 1e-5
 """Two ways to write the same mistake differ by rounding."""
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Code that runs in this process has its standard output caught, and there is one of that for all threads."""
+
 
 def recognise(lesson: Lesson, mutants: Sequence[Mutant], steps: Sequence[Step]) -> Mutant | None:
     """The first of the mutants that answers every step as the learner's code did; None where none does.
@@ -27,12 +31,12 @@ def recognise(lesson: Lesson, mutants: Sequence[Mutant], steps: Sequence[Step]) 
     """
     if not steps or any("ended" in step.answer or step.answer.get("raised") == "MemoryError" for step in steps):
         return None
-    for mutant in mutants:
-        asked = as_asked(lesson, mutant)
-        if all(
-            alike(asked.ask(step.request, 0), step.answer) for step in reversed(steps)
-        ):  # the last one is the odd one
-            return mutant
+    with _ONE_AT_A_TIME:
+        for mutant in mutants:
+            asked = as_asked(lesson, mutant)
+            # The last step is the odd one.
+            if all(alike(asked.ask(step.request, 0), step.answer) for step in reversed(steps)):
+                return mutant
     return None
 
 
@@ -63,7 +67,7 @@ def _same(one: Any, other: Any) -> bool:
         other, (np.ndarray, np.generic, float, int)
     ):
         a, b = np.asarray(one), np.asarray(other)
-        if a.shape != b.shape:
+        if a.shape != b.shape or "O" in (a.dtype.kind, b.dtype.kind):
             return False
         if a.dtype.kind == "b" or b.dtype.kind == "b":
             return a.dtype.kind == b.dtype.kind and bool(np.array_equal(a, b))

@@ -44,6 +44,12 @@ def lesson_of(word: str) -> Lesson:
     return lesson
 
 
+@functools.cache
+def in_variant(lesson: Lesson, variant: str) -> Lesson:
+    """The lesson as that variant has it."""
+    return lesson if lesson.variant == variant else Lesson(lesson.folder, variant)
+
+
 def load_checks(lesson: Lesson) -> ModuleType:
     """The lesson's ``checks.py`` as a module."""
     return _load(str(lesson.folder), "checks")

@@ -6,6 +6,8 @@ prose (comment lines) and ``# %%`` a cell of code. It runs from top to bottom as
 * what lies between ``# BEGIN SOLUTION 4.2`` and ``# END SOLUTION`` is for the learner to write, and in its place the
   learner finds ``raise NotImplementedError("exercise 4.2")``;
 * ``{{ratio:.0f}}`` in prose is a number that the lesson's own run has measured, see page.py. No author types it.
+
+Constants may differ from term to term, see variant.py.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minidepth.learn.errors import LessonError
+from minidepth.learn.variant import constants_of, with_variant, without_choices
 
 _BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION (\d+\.\d+)$")
 _END = re.compile(r"^\s*# END SOLUTION$")
@@ -36,14 +39,14 @@ class Lesson:
     """One folder of ``lessons/``.
 
     Args:
-        folder: ``NN_name`` with a ``lesson.py`` in it.
+        folder: ``NN_name`` with a ``lesson.py`` in it. variant: of it, see variant.py; "" is as it was written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variant: str = "") -> None:
         match = _FOLDER.match(folder.name)
         if match is None:
             raise LessonError(f"{folder}: the folder of a lesson has a name such as 04_convolution")
-        self.folder, self.number, self.name = folder, int(match[1]), match[2]
+        self.folder, self.number, self.name, self.variant = folder, int(match[1]), match[2], variant
 
     @property
     def slug(self) -> str:
@@ -53,7 +56,7 @@ class Lesson:
     @cached_property
     def text(self) -> str:
         """The master script."""
-        return (self.folder / "lesson.py").read_text(encoding="utf-8")
+        return with_variant((self.folder / "lesson.py").read_text(encoding="utf-8"), self.variant)
 
     @cached_property
     def front(self) -> dict[str, str]:
@@ -110,8 +113,11 @@ class Lesson:
         return [cell if cell.kind == "code" else Cell(cell.kind, self._fill(cell.text)) for cell in self.cells]
 
     def stub(self) -> str:
-        """The learner's file: the script without solutions, the prose with its numbers."""
-        return without_solutions(script_of(self.filled()))
+        """The learner's file: the script without solutions, the prose with its numbers. It says which variant it is."""
+        cells = self.filled()
+        if self.variant:
+            cells[0] = Cell(cells[0].kind, f"{cells[0].text}\n\nVariant: {self.variant}")
+        return without_choices(without_solutions(script_of(cells)))
 
     def solution(self, exercise: str) -> str:
         """What the author has written for that exercise, with the line that opens the function around it."""
@@ -145,9 +151,10 @@ class Lesson:
 
     def _fill(self, text: str) -> str:
         def number(match: re.Match[str]) -> str:
-            if match[1] not in self.measured:
+            known = {**self.measured, **constants_of(self.text)}
+            if match[1] not in known:
                 raise LessonError(f"{self.slug}: the prose asks for {match[1]!r}, which the lesson has not measured")
-            return format(self.measured[match[1]], (match[2] or ":")[1:])
+            return format(known[match[1]], (match[2] or ":")[1:])
 
         return _NUMBER.sub(number, text)
 

@@ -12,7 +12,7 @@ written down: a wrong idea is recognised by giving the same answers to the same 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,10 +47,18 @@ class Probe:
 
     Args:
         asked: the learner's code, see sandbox.py. rng: draws the inputs. timeout_s: for one question.
+        constants: of the lesson, see variant.py.
     """
 
-    def __init__(self, asked: Asked, rng: np.random.Generator, timeout_s: float = TIMEOUT_S) -> None:
-        self._asked, self.rng, self.timeout_s = asked, rng, timeout_s
+    def __init__(
+        self,
+        asked: Asked,
+        rng: np.random.Generator,
+        timeout_s: float | None = None,
+        constants: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._asked, self.rng, self._constants = asked, rng, constants or {}
+        self.timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self.steps: list[Step] = []
         self.printed = False
 
@@ -63,6 +71,14 @@ class Probe:
     def uniform(self, low: float, high: float, *shape: int) -> Any:
         """Numbers between `low` and `high`."""
         return self.rng.uniform(low, high, shape) if shape else float(self.rng.uniform(low, high))
+
+    def choose(self, options: Sequence[Any]) -> Any:
+        """One of `options`: a size, a stride. Another seed takes another one."""
+        return options[int(self.rng.integers(len(options)))]
+
+    def constant(self, name: str) -> Any:
+        """A constant of the lesson that differs between its variants, see variant.py."""
+        return self._constants[name]
 
     # --- questions --------------------------------------------------------------------------------------------------
 
@@ -101,7 +117,10 @@ class Probe:
         """What kept the question from being answered, in a sentence, and the learner's own lines."""
         if "ended" in answer:
             if answer["ended"] == "time":
-                return [f"{title} was not done after {self.timeout_s:g} s: is there a loop that never ends?"]
+                seconds = answer.get("after_s", self.timeout_s)
+                return [f"{title} was not done after {seconds:.3g} s: is there a loop that never ends?"]
+            if answer["ended"] == "late":
+                return ["there was no time left for it: what was checked before has taken all that a file may take"]
             return [f"{title} ended the whole process (or used more memory than there is); a function only returns"]
         if "missing" in answer:
             near = difflib.get_close_matches(answer["missing"], answer["there"], 1)

@@ -1,4 +1,9 @@
-"""Two ways to ask a learner's code: in a process of its own, which may hang or die, or in this one, which is quick."""
+"""Two ways to ask a learner's code: in a process of its own, which may hang or die, or in this one, which is quick.
+
+The process of its own has little of what this one has: few environment variables, limits on memory and files, and with
+``fence`` in its limits what fence.py can forbid. It is a protection from accidents, and for grades from students who
+try things out; it is no container, see fence.py for what it is not.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ import contextlib
 import copy
 import json
 import os
+import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +22,8 @@ from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
 import minidepth
-from minidepth.learn.codec import Opaque, describe, receive, send
+from minidepth.learn.answers import trusted
+from minidepth.learn.codec import Opaque, clean, describe, receive, send
 from minidepth.learn.definitions import Definitions
 from minidepth.learn.errors import LearnerError
 from minidepth.learn.learner import Learner
@@ -23,6 +31,12 @@ from minidepth.learn.master import Lesson
 
 LIMITS = {"memory_mib": 4096, "file_mib": 64}
 """Enough for every lesson; a huge allocation is an error of the learner's and not a machine that stands still."""
+
+PASSED_ON = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "PYTHONPATH", "PYTHONHOME",
+    "PYTHONUSERBASE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "APPDATA",
+)  # fmt: skip
+"""Environment variables that the process has, too: what Python needs to start, and no keys and tokens."""
 
 
 class Asked(Protocol):
@@ -47,13 +61,16 @@ class Child:
     starts another.
 
     Args:
-        path: the learner's file. lesson: whose checks are run. limits: see child.py.
-        folder: where the process runs; without one, in a new folder that is removed.
+        path: the learner's file. lesson: whose checks are run.
+        limits: see child.py; also ``rules`` for what the file may use, and ``fence``.
     """
 
-    def __init__(self, path: Path, lesson: Lesson, limits: dict[str, int] | None = None) -> None:
+    def __init__(self, path: Path, lesson: Lesson, limits: dict[str, Any] | None = None) -> None:
         self.path, self.lesson, self.limits = path.resolve(), lesson, LIMITS if limits is None else limits
+        self.notices: list[str] = []
+        self.fences: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._complaint = b""
 
     def __enter__(self) -> Child:
         self._folder = tempfile.TemporaryDirectory(prefix="minidepth-check-", ignore_cleanup_errors=True)
@@ -73,80 +90,119 @@ class Child:
         """
         command = [
             sys.executable, "-m", "minidepth.learn.child",
-            str(self.path), str(self.lesson.folder), json.dumps(self.limits),
+            str(self.path), str(self.lesson.folder), self._folder.name, json.dumps(self.limits),
         ]  # fmt: skip
+        # It begins where the package lies and not in its folder, as Python looks for modules where it begins: what an
+        # earlier process has left in the folder must not be taken for NumPy.
         root = str(Path(minidepth.__file__).resolve().parents[1])
-        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        environment = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+        self._complaint = b""
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self._folder.name,
-            env=environment,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root,
+            env=self._environment(), start_new_session=True,
         )  # fmt: skip
         threading.Thread(target=self._drain, args=(self._process,), daemon=True).start()
-        self._complaint = b""
-        answer = self._receive(timeout_s)
+        self._wire = Wire(self._process)
+        answer = self._exchange(None, timeout_s)
+        if "read" in answer:
+            self.notices, self.fences = answer["notices"], answer["fences"]
+            answer = self._exchange(None, timeout_s)
+        if "ready" in answer:
+            return
+        self._end()
+        name = self.path.name
         if "refused" in answer:
-            self._end()
             raise LearnerError(answer["refused"])
-        if "ready" not in answer:
-            name = self.path.name
+        if answer.get("ended") == "time":
             raise LearnerError(
                 f"{name}: does not get to its end where it is imported; is there a loop outside of the functions?"
-                if answer.get("ended") == "time"
-                else f"{name}: its process ended: {self._complaint.decode(errors='replace')[-300:].strip()}"
             )
+        complaint = clean(self._complaint.decode(errors="replace"))[-300:].strip()
+        raise LearnerError(f"{name}: its process ended where it is imported" + (f": {complaint}" if complaint else ""))
 
     def ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         if self._process is None or self._process.poll() is not None:
-            self.start()
-        process = self._process
-        try:
-            if process is None or process.stdin is None:
+            self._end()
+            try:
+                self.start()
+            except LearnerError:  # it did start before: it has been meddled with, or the machine has no room for it
                 return {"ended": "died"}
-            send(process.stdin, request)  # type: ignore[arg-type]
-        except OSError:
+        return self._exchange(request, timeout_s)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        own = {name: self._folder.name for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "MINIDEPTH_WORK")}
+        return {**kept, **own, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+
+    def _exchange(self, request: dict[str, Any] | None, timeout_s: float) -> dict[str, Any]:
+        """The answer, or ``{"ended": "time"}`` or ``{"ended": "died"}``: then the process is gone."""
+        try:
+            answer = self._wire.exchange(request, timeout_s)
+        except queue.Empty:
+            self._end()
+            return {"ended": "time", "after_s": timeout_s}
+        if answer is None:
             self._end()
             return {"ended": "died"}
-        return self._receive(timeout_s)
-
-    def _receive(self, timeout_s: float) -> dict[str, Any]:
-        """The answer, or ``{"ended": "time"}`` or ``{"ended": "died"}``: then the process is gone."""
-        process, late = self._process, threading.Event()
-        if process is None or process.stdout is None:
-            return {"ended": "died"}
-
-        def end() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(timeout_s, end)
-        timer.start()
-        try:
-            answer = receive(process.stdout)  # type: ignore[arg-type]
-            if isinstance(answer, dict):
-                return answer
-        except (EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
-            pass  # the process is gone, or something else than our messages came out of it
-        finally:
-            timer.cancel()
-        self._end()
-        return {"ended": "time" if late.is_set() else "died"}
+        return answer
 
     def _drain(self, process: subprocess.Popen[bytes]) -> None:
         """Keep the last of what comes on standard error, so that it never fills its pipe."""
         with contextlib.suppress(ValueError, OSError):
-            for line in process.stderr or ():
-                self._complaint = (self._complaint + line)[-2000:]
+            while process.stderr is not None and (part := os.read(process.stderr.fileno(), 4096)):
+                self._complaint = (self._complaint + part)[-2000:]
 
     def _end(self) -> None:
+        """End the process, and those that it has started unless they left its group; a fence lets it start none."""
         process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
+        if process is None:
+            return
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        self._wire.close()
+
+
+class Wire(threading.Thread):
+    """Messages to and from a process that may neither read nor write: nobody waits for longer than they want to."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.start()
+
+    def exchange(self, request: dict[str, Any] | None, timeout_s: float) -> dict[str, Any] | None:
+        """Send a request, or none, and wait for an answer; None where the process is gone or talks nonsense.
+
+        Raises:
+            queue.Empty: it has taken longer.
+        """
+        self._requests.put([request])
+        return self._answers.get(timeout=max(timeout_s, 0.001))
+
+    def close(self) -> None:
+        """Let the thread end, once the process has."""
+        self._requests.put(None)
+
+    def run(self) -> None:
+        process = self._process
+        if process.stdin is None or process.stdout is None:
+            return
+        while (item := self._requests.get()) is not None:
+            try:
+                if item[0] is not None:
+                    send(process.stdin, item[0])  # type: ignore[arg-type]
+                answer = trusted(receive(process.stdout))  # type: ignore[arg-type]
+            except (EOFError, OSError, ValueError, MemoryError):
+                self._answers.put(None)
+                continue
+            self._answers.put(answer)
+        for stream in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def plain(value: Any) -> Any:

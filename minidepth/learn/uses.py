@@ -1,0 +1,115 @@
+"""What a file uses that its lesson's own solution does without: the library's convolution instead of one's own, say.
+
+The text is read, nothing runs, so this is for honest files: who wants to hide a call can. It takes nothing off a grade.
+It tells the teacher where to look.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from minidepth.learn.definitions import Definitions
+from minidepth.learn.master import Lesson
+
+LIBRARIES = (
+    "minidepth", "torch", "torchvision", "tensorflow", "keras", "jax", "scipy", "skimage", "sklearn", "cv2", "cupy",
+    "autograd", "numba",
+)  # fmt: skip
+REACHING_OUT = (
+    "os", "sys", "subprocess", "ctypes", "importlib", "inspect", "gc", "builtins", "socket", "urllib", "requests",
+    "http", "shutil", "pathlib", "threading", "multiprocessing", "signal", "pickle", "tempfile", "resource",
+)  # fmt: skip
+CALLS = ("eval", "exec", "compile", "__import__", "open", "globals", "vars", "breakpoint", "input")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def rules_of(lesson: Lesson) -> dict[str, list[str]]:
+    """What the lesson allows: all that its own functions use, and the functions that it hands out ready to run."""
+    master, stub = ast.parse(lesson.text), ast.parse(lesson.stub())
+    allowed = {name for _, name in _names(master, _functions(master.body))}
+    return {"allowed": sorted(allowed), "given": sorted(_mark(node) for node in _functions(stub.body))}
+
+
+def uses(definitions: Definitions, rules: dict[str, list[str]]) -> list[str]:
+    """A sentence for each thing that the functions of a file use and `rules` do not allow, with its line."""
+    whole = ast.Module(definitions.nodes, [])
+    own = [node for node in _functions(definitions.nodes) if _mark(node) not in rules["given"]]
+    found: dict[str, str] = {}
+    for line, name in _names(whole, own):
+        top = name.partition(".")[0]
+        if name in rules["allowed"] or name in found:
+            continue
+        if top in LIBRARIES:
+            found[name] = f"{definitions.place(line)}: uses {name}, which the lesson's own solution does without"
+        elif top in REACHING_OUT or name in CALLS:
+            found[name] = f"{definitions.place(line)}: uses {name}, which is not needed here"
+        elif "__" in name.partition(".")[2]:
+            found[name] = f"{definitions.place(line)}: uses {name}, which looks behind Python's curtains"
+    for node in own:
+        for part in ast.walk(node):
+            changed = _changed(part, _imports(whole))
+            if changed:
+                found.setdefault(f"= {changed}", f"{definitions.place(part.lineno)}: changes {changed} for everybody")  # type: ignore[attr-defined]
+    return list(found.values())
+
+
+def _functions(body: list[ast.stmt]) -> list[ast.stmt]:
+    return [node for node in body if isinstance(node, _FUNCTIONS)]
+
+
+def _mark(node: ast.AST) -> str:
+    return hashlib.sha256(ast.dump(node).encode()).hexdigest()[:16]
+
+
+def _imports(whole: ast.AST) -> dict[str, str]:
+    """What each imported name stands for: ``{"np": "numpy", "conv2d": "minidepth.ops.conv2d"}``."""
+    found = {}
+    for node in ast.walk(whole):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return found
+
+
+def _names(whole: ast.AST, functions: list[ast.stmt]) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything imported or built in that these functions use."""
+    imports = _imports(whole)
+    for function in functions:
+        inner = {id(part.value) for part in ast.walk(function) if isinstance(part, ast.Attribute)}
+        for part in ast.walk(function):
+            if isinstance(part, (ast.Attribute, ast.Name)) and id(part) not in inner:
+                name = _dotted(part, imports)
+                if name:
+                    yield part.lineno, name
+
+
+def _dotted(node: ast.expr, imports: dict[str, str]) -> str:
+    """``numpy.fft.fft2`` for ``np.fft.fft2``; for what is neither imported nor built in, only what has ``__`` in it."""
+    if isinstance(node, ast.Name):
+        return imports.get(node.id, node.id if node.id in CALLS else "")
+    if isinstance(node, ast.Attribute):
+        before = _dotted(node.value, imports)
+        if before:
+            return f"{before}.{node.attr}"
+        hidden = node.attr.startswith("__") and node.attr.endswith("__") and node.attr != "__init__"
+        return f"x.{node.attr}" if hidden else ""
+    return ""
+
+
+def _changed(node: ast.AST, imports: dict[str, str]) -> str:
+    """``numpy.allclose`` where that is assigned to."""
+    targets: list[Any] = node.targets if isinstance(node, ast.Assign) else []
+    for target in targets:
+        if isinstance(target, ast.Attribute):
+            name = _dotted(target, imports)
+            if name and not name.startswith("x."):
+                return name
+    return ""

@@ -107,30 +107,31 @@ def test_batch_norm_of_memory_that_begins_anywhere(gpu) -> None:
 @pytest.mark.parametrize("gpu", GPUS)
 def test_too_large_becomes_infinite_and_nan_stays(gpu) -> None:
     """Else a loss scaler would not see that a step went wrong."""
-    x = to_gpu(gpu, np.array([[[[np.nan, 1, 60000, -np.inf], [2, 3, -60000, 5]]]], np.float16))
+    x = to_gpu(gpu, np.array([[[[1, np.nan, 60000, -np.inf], [2, 3, -60000, 5]]]], np.float16))
     one, zero = (to_gpu(gpu, np.array([value], np.float32)) for value in (2, 0))
     with watched(gpu, np.float16):
         y = batch_norm.normalise(x, zero, one, one, zero, 0.0, NONE).get().ravel()
         best, _ = max_pool2d.forward(x, (2, 2), (2, 2), (0, 0), (1, 1), (1, 2))
         leaky = leaky_relu.forward(x, 0.5).get().ravel()
     factor = 2 / 2**0.5
-    np.testing.assert_allclose(y, [np.nan, factor, np.inf, -np.inf, 2 * factor, 3 * factor, -np.inf, 5 * factor], 1e-3)
+    np.testing.assert_allclose(y, [factor, np.nan, np.inf, -np.inf, 2 * factor, 3 * factor, -np.inf, 5 * factor], 1e-3)
     np.testing.assert_array_equal(best.get().ravel(), np.array([np.nan, 60000], np.float16))
-    np.testing.assert_array_equal(leaky, np.array([np.nan, 1, 60000, -np.inf, 2, 3, -30000, 5], np.float16))
+    np.testing.assert_array_equal(leaky, np.array([1, np.nan, 60000, -np.inf, 2, 3, -30000, 5], np.float16))
     large = Tensor(x)[..., :1, 2:3]
     assert np.isinf((large + large).numpy()).all() and np.isinf(ops.sum(large * 1.5).numpy())
 
 
 @pytest.mark.parametrize("gpu", GPUS)
 def test_sums_are_made_in_float32(gpu) -> None:
-    """4096 and 1 are 4096 in half: one after the other, 5000 ones would never get further than 2048."""
-    x = Tensor(to_gpu(gpu, np.ones((1000, 5), np.float16)), requires_grad=True)
-    assert ops.sum(x).numpy() == 5000 and ops.mean(x).numpy() == 1 and ops.var(x).numpy() == 0
+    """2048 + 1 is 2048 in half, so one after the other 5000 ones would never get further."""
+    x = Tensor(to_gpu(gpu, np.ones((5000, 5), np.float16)), requires_grad=True)
+    for op, expected in ((ops.sum, 5000), (ops.mean, 1), (ops.var, 0)):
+        assert op(x, 0).dtype == np.float16 and op(x, 0).numpy().tolist() == [expected] * 5
     bias = Tensor(to_gpu(gpu, np.zeros(5, np.float32)), requires_grad=True)
     half_bias = Tensor(to_gpu(gpu, np.zeros(5, np.float16)), requires_grad=True)
-    (x + bias + half_bias).sum().backward()
+    ((x + half_bias).sum() + (x + bias).sum()).backward()
     assert (x.grad.dtype, bias.grad.dtype, half_bias.grad.dtype) == (np.float16, np.float32, np.float16)
-    assert bias.grad.get().tolist() == half_bias.grad.get().tolist() == [1000] * 5
+    assert bias.grad.get().tolist() == half_bias.grad.get().tolist() == [5000] * 5
 
 
 @pytest.mark.parametrize("gpu", GPUS)

@@ -10,7 +10,6 @@ too many is seen here first.
 
 from __future__ import annotations
 
-import functools
 import gc
 import sys
 import tracemalloc
@@ -23,7 +22,7 @@ import numpy as np
 
 from minidepth import losses, optim, targets
 from minidepth.cuda.dry_array import DryArray, dry_run
-from minidepth.cuda.pool_replay import CardFullError, PoolReplay
+from minidepth.cuda.pool_replay import NoRoomError, PoolReplay
 from minidepth.data import Batch
 from minidepth.nn import Module
 from minidepth.ops.cpu import pool, threads
@@ -43,6 +42,7 @@ class Step(NamedTuple):
     """As for ``train --loss``; None for a plain one of what the network learns."""
     optimizer: str = "adam"
     accumulate: int = 1
+    amp: bool = False
 
 
 class Peak(NamedTuple):
@@ -62,7 +62,7 @@ def on_gpu(step: Step, limit_bytes: int | None = None) -> Peak:
     """The memory of a training step on a GPU. The driver and the compiled kernels take some more beside it.
 
     Raises:
-        CardFullError: the pool may take `limit_bytes`, which are too few.
+        NoRoomError: the pool may take `limit_bytes`, which are too few.
     """
     with dry_run(PoolReplay(limit_bytes)) as replay:
         arrays: Any = DryArray.module
@@ -76,9 +76,9 @@ def on_gpu(step: Step, limit_bytes: int | None = None) -> Peak:
         return Peak(*sizes, replay.peak_used_bytes, replay.peak_total_bytes)
 
 
-def on_cpu(step: Step) -> Peak:
-    """The memory of this process with a training step on the CPU."""
-    inside_tiles = _inside_tiles(step._replace(batch=1))
+def on_cpu(step: Step, limit_bytes: int | None = None) -> Peak:
+    """The memory of this process with a training step on the CPU, whatever the limit."""
+    inside_tiles = _inside_tiles(step)
     process = resident_bytes()
     tracemalloc.start()
     try:
@@ -91,61 +91,76 @@ def on_cpu(step: Step) -> Peak:
     return Peak(*sizes, arrays, process + arrays)
 
 
-@functools.lru_cache(maxsize=4)
 def _inside_tiles(step: Step) -> int:
-    """What all threads keep for the inside of tiles, whose size does not depend on the batch.
+    """What all threads keep for the inside of tiles.
 
     It has another use: libraries take memory when they are used first, which then counts as that of the process.
     """
     pool.release_memory()
     with threads.only_tiles(1):
-        take_steps(step, step.network(), np, lambda: 0)
+        take_steps(step, step.network(), np, lambda: 0, steps=1)
     inside_tiles = pool.scratch_bytes() * threads.get_num_threads()
     pool.release_memory()
     return inside_tiles
 
 
-def largest_batch(peak: Callable[[int], Peak], limit_bytes: int) -> int:
-    """The largest batch whose step fits, 0 where not even one frame does.
+def largest_batch(peak: Callable[..., Peak], step: Step, limit_bytes: int) -> int:
+    """The largest batch with which `step` fits into `limit_bytes`, 0 where not even one frame does.
 
     Args:
-        peak: the memory for a batch; it may raise CardFullError.
+        peak: `on_gpu` or `on_cpu`.
+        step: of any batch.
         limit_bytes: what there is.
     """
 
     def fits(batch: int) -> bool:
         try:
-            return peak(batch).total <= limit_bytes
-        except CardFullError:
+            return peak(step._replace(batch=batch), limit_bytes).total <= limit_bytes
+        except NoRoomError:
             return False
 
-    if not fits(1):
-        return 0
-    few = 1
-    while fits(2 * few):
-        few *= 2
-    many = 2 * few
-    while many - few > 1:
-        middle = (few + many) // 2
-        few, many = (middle, many) if fits(middle) else (few, middle)
-    return few
+    one, two = (peak(step._replace(batch=batch)).total for batch in (1, 2))
+    batch = max(0, 1 + (limit_bytes - one) // (two - one))  # what each frame takes is nearly the same
+    while batch > 0 and not fits(batch):
+        batch -= 1
+    while fits(batch + 1):
+        batch += 1
+    return batch
 
 
-def take_steps(step: Step, network: Module, arrays: Any, used: Callable[[], int]) -> tuple[int, int]:
-    """Go through training steps as train.py takes them; bytes of what stands, and of the batches."""
+def take_steps(
+    step: Step, network: Module, arrays: Any, used: Callable[[], int], steps: int = STEPS
+) -> tuple[int, int]:
+    """Training steps as train.py takes them.
+
+    Args:
+        step: all but the network is taken from here.
+        network: where it is to be trained.
+        arrays: the module that makes arrays there.
+        used: says how many bytes are in use.
+        steps: how many.
+
+    Returns:
+        The bytes of what stands, and of two batches.
+    """
     task = task_of(network)
     loss = losses.build(step.loss or plain_loss(task), task.names if len(task.names) > 1 else None)
     optimizer = optim.build(step.optimizer, network.parameters(), 1e-3)
+    scaler = None if arrays is np else (optim.LossScaler if step.amp else optim.guard)(network.parameters())
     standing = used()
     batch, ahead = (batch_of(step, network, task, arrays) for _ in range(2))
     batches = used() - standing
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the numbers mean nothing
-        for _ in range(STEPS):
+        for _ in range(steps):
             for _ in range(min(step.accumulate, 2)):  # with the second batch, there are gradients from the start
-                task.loss(loss, task.run(network, batch), batch).backward(1 / step.accumulate)
+                value = task.loss(loss, task.run(network, batch, half=step.amp), batch)
+                share = 1 / step.accumulate
+                value.backward(share if scaler is None else scaler.cotangent(share, value))
                 batch, ahead = ahead, batch
-            optimizer.step()
+            optimizer.step(scaler)
+            if scaler is not None:
+                scaler.update()
             optimizer.zero_grad()
     return standing, batches
 

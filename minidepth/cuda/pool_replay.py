@@ -19,7 +19,7 @@ from bisect import bisect_left, insort
 UNIT_BYTES = 512
 
 
-class CardFullError(MemoryError):
+class NoRoomError(MemoryError):
     """The limit leaves no room for an array."""
 
 
@@ -56,7 +56,7 @@ class PoolReplay:
         """The place of an array.
 
         Raises:
-            CardFullError: the card is full.
+            NoRoomError: the card is full.
         """
         size = -(-n_bytes // UNIT_BYTES) * UNIT_BYTES
         if size == 0:
@@ -87,7 +87,7 @@ class PoolReplay:
         if self.limit_bytes is not None and self.total_bytes + size > self.limit_bytes:
             self._give_back_whole_blocks()
             if self.total_bytes + size > self.limit_bytes:
-                raise CardFullError(f"{size:,} bytes more than {self.total_bytes:,} of {self.limit_bytes:,}")
+                raise NoRoomError(f"{size:,} bytes more than {self.total_bytes:,} of {self.limit_bytes:,}")
         self.total_bytes += size
         self.peak_total_bytes = max(self.peak_total_bytes, self.total_bytes)
         return Chunk(size)

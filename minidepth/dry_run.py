@@ -120,12 +120,16 @@ def largest_batch(peak: Callable[..., Peak], step: Step, limit_bytes: int) -> in
             return False
 
     one, two = (peak(step._replace(batch=batch)).total for batch in (1, 2))
-    batch = max(0, 1 + (limit_bytes - one) // (two - one))  # what each frame takes is nearly the same
-    while batch > 0 and not fits(batch):
-        batch -= 1
-    while fits(batch + 1):
-        batch += 1
-    return batch
+    guess = max(0, 1 + (limit_bytes - one) // (two - one))  # what each frame takes is nearly the same
+    few, many, stride = guess, guess + 1, 1
+    while few > 0 and not fits(few):
+        few, many, stride = max(0, few - stride), few, 2 * stride
+    while many > guess and fits(many):
+        few, many, stride = many, many + stride, 2 * stride
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (middle, many) if fits(middle) else (few, middle)
+    return few
 
 
 def take_steps(

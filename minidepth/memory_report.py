@@ -78,8 +78,8 @@ def report(
     if limit_bytes is None:
         title, peak = f"Memory of a training step, batch {step.batch} of {size_text(size)}", on_gpu(step)
         notes = (
-            f"Of it {gigabytes(peak.standing)} are weights, moving statistics and the sums of {optimizer}, and "
-            f"{gigabytes(peak.batches)} two batches.\n{NOTES}"
+            f"Of it {size_in_words(peak.standing)} are weights, moving statistics and the sums of {optimizer}, and "
+            f"{size_in_words(peak.batches)} two batches.\n{NOTES}"
         )
     else:
         title, notes = f"The largest batch of {size_text(size)} with which a training step fits into {limit}", NOTES
@@ -88,16 +88,18 @@ def report(
 
 def _cell(way: Way, step: Step, limit_bytes: int | None) -> str:
     if limit_bytes is None:
-        return gigabytes(way.peak(step).total)
+        return size_in_words(way.peak(step).total)
     batch = largest_batch(way.peak, step, limit_bytes)
     if batch == 0:
         return "not even 1"
-    return f"{batch} in {gigabytes(way.peak(step._replace(batch=batch), limit_bytes).total)}"
+    return f"{batch} in {size_in_words(way.peak(step._replace(batch=batch), limit_bytes).total)}"
 
 
-def gigabytes(count: int) -> str:
-    """A number of bytes as people say it: 5.35 GB."""
-    return f"{count / UNITS['GB']:.2f} GB"
+def size_in_words(count: int) -> str:
+    """A number of bytes as people say it: 5.35 GB, 120 MB."""
+    if count >= UNITS["GB"]:
+        return f"{count / UNITS['GB']:.2f} GB"
+    return f"{count / UNITS['MB']:.0f} MB"
 
 
 def _network(model: str, options: dict[str, Any]) -> Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import tracemalloc
 from typing import Any
 
@@ -15,7 +16,7 @@ from minidepth.cuda.launch import RUNNERS
 from minidepth.cuda.pool_replay import NoRoomError, PoolReplay
 from minidepth.dry_run import Peak, Step, largest_batch, on_cpu, on_gpu, take_steps
 from minidepth.errors import InputError
-from minidepth.memory_report import parse_bytes
+from minidepth.memory_report import WAYS, parse_bytes
 from minidepth.ops.cpu import pool
 from minidepth.optim import multi_tensor
 from minidepth.testing.device_array import DeviceArray
@@ -148,20 +149,28 @@ def test_sizes_of_memory_as_they_are_typed() -> None:
             parse_bytes(text)
 
 
-def test_the_report(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["summary", "unet", "--size", "16x32", "--base-channels", "2", "--memory"]
+def test_the_report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["summary", "unet", "--size", "64x64", "--base-channels", "2", "--memory"]
     assert cli.main([*words, "--batch", "3", "--loss", "l1", "--optimizer", "sgd"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    at = lines.index("Memory of a training step, batch 3 of 16x32, sgd:")
-    assert lines[at + 2].split() == ["as", "it", "is", "--recompute"]
-    plain, recomputed = (float(text) for text in lines[at + 3].removeprefix("GPU, float32").split()[::2])
-    assert 0 <= recomputed <= plain < 0.1
-    assert cli.main([*words, "40MB"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    at = lines.index("The largest batch of 16x32 with which a training step fits into 40MB, adam:")
-    assert lines[at + 3].startswith("GPU, float32  ") and " in 0.04 GB" in lines[at + 3]
-    assert lines[-4].split() == ["CPU", "not", "even", "1", "not", "even", "1"]
+    title, _, header, on_gpu_line, *_, on_cpu_line, _, fixed, _, _ = capsys.readouterr().out.splitlines()
+    assert title == "Memory of a training step, batch 3 of 64x64, sgd:"
+    assert header.split() == ["as", "it", "is", "--recompute"]
+    plain, recomputed = (int(text) for text in on_gpu_line.removeprefix("GPU, float32").split()[::2])
+    assert 0 < recomputed <= plain < 10
+    assert all(30 < int(text) < 2000 for text in on_cpu_line.removeprefix("CPU").split()[::2])
+    assert fixed == "Of it 0 MB are weights, moving statistics and the sums of sgd, and 0 MB two batches."
+
+    monkeypatch.setattr("minidepth.memory_report.WAYS", WAYS[:1])  # the CPU takes longer
+    assert cli.main([*words, "8MB"]) == 0
+    title, _, _, on_gpu_line, *_ = capsys.readouterr().out.splitlines()
+    assert title == "The largest batch of 64x64 with which a training step fits into 8MB, adam:"
+    (few, first), (many, second) = re.findall(r"(\d+) in (\d+) MB", on_gpu_line)
+    assert 2 < int(few) < int(many) and int(first) <= 8 and int(second) <= 8
+    assert cli.main([*words, "0.1MB"]) == 0
+    assert capsys.readouterr().out.count("not even 1") == 2
     assert cli.main([*words, "16"]) == 2
     assert "--memory 16: give a size" in capsys.readouterr().err
     assert cli.main([*words, "1GB", "--batch", "3"]) == 2
     assert "--batch 3: with --memory 1GB it is the batch that is looked for" in capsys.readouterr().err
+    assert cli.main([*words, "--batch", "0"]) == 2
+    assert "--batch 0: must be at least 1" in capsys.readouterr().err

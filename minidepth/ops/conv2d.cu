@@ -8,7 +8,7 @@
 // the card.
 #include "common.cuh"
 
-extern "C" __global__ void conv2d_forward(const real* x, const real* weight, const real* bias, real* y, int n,
+extern "C" __global__ void conv2d_forward(const stored* x, const real* weight, const real* bias, stored* y, int n,
                                           int channels, int height, int width, int outputs, int kernel_h, int kernel_w,
                                           int rows, int columns, int stride_h, int stride_w, int padding_h,
                                           int padding_w, int dilation_h, int dilation_w, int groups, real lowest,
@@ -22,16 +22,16 @@ extern "C" __global__ void conv2d_forward(const real* x, const real* weight, con
         for (int i = 0; i < kernel_h; ++i)
             for (int j = 0; j < kernel_w; ++j) {
                 int u = r * stride_h + i * dilation_h - padding_h, v = c * stride_w + j * dilation_w - padding_w;
-                if (u >= 0 && u < height && v >= 0 && v < width)
-                    sum += weight[((o * some + k) * kernel_h + i) * kernel_w + j] *
-                           x[((picture * channels + first + k) * height + u) * width + v];
+                if (u < 0 || u >= height || v < 0 || v >= width) continue;
+                real value = x[((picture * channels + first + k) * height + u) * width + v];
+                sum += weight[((o * some + k) * kernel_h + i) * kernel_w + j] * value;
             }
     if (bias) sum += bias[o];
     y[index] = sum < lowest ? lowest : sum > highest ? highest : sum;
 }
 
 // Each number of x collects from the outputs that have looked at it: sums in a fixed order, and no atomics.
-extern "C" __global__ void conv2d_grad_x(const real* grad, const real* weight, const real* bias, real* grad_x, int n,
+extern "C" __global__ void conv2d_grad_x(const stored* grad, const real* weight, const real* bias, stored* grad_x, int n,
                                          int channels, int height, int width, int outputs, int kernel_h, int kernel_w,
                                          int rows, int columns, int stride_h, int stride_w, int padding_h,
                                          int padding_w, int dilation_h, int dilation_w, int groups) {
@@ -48,9 +48,10 @@ extern "C" __global__ void conv2d_grad_x(const real* grad, const real* weight, c
             int across = v + padding_w - j * dilation_w;
             if (across < 0 || across % stride_w != 0 || across / stride_w >= columns) continue;
             int r = down / stride_h, c = across / stride_w;
-            for (int o = first; o < first + outputs / groups; ++o)
-                sum += weight[((o * some + k) * kernel_h + i) * kernel_w + j] *
-                       grad[((picture * outputs + o) * rows + r) * columns + c];
+            for (int o = first; o < first + outputs / groups; ++o) {
+                real value = grad[((picture * outputs + o) * rows + r) * columns + c];
+                sum += weight[((o * some + k) * kernel_h + i) * kernel_w + j] * value;
+            }
         }
     }
     if (bias) sum += bias[channel];
@@ -58,7 +59,7 @@ extern "C" __global__ void conv2d_grad_x(const real* grad, const real* weight, c
 }
 
 // A thread adds up all pictures and positions by itself: right, and hopelessly slow where the weight is small.
-extern "C" __global__ void conv2d_grad_weight(const real* grad, const real* x, real* grad_weight, int n, int channels,
+extern "C" __global__ void conv2d_grad_weight(const stored* grad, const stored* x, real* grad_weight, int n, int channels,
                                               int height, int width, int outputs, int kernel_h, int kernel_w, int rows,
                                               int columns, int stride_h, int stride_w, int padding_h, int padding_w,
                                               int dilation_h, int dilation_w, int groups) {
@@ -71,21 +72,22 @@ extern "C" __global__ void conv2d_grad_weight(const real* grad, const real* x, r
         for (int r = 0; r < rows; ++r)
             for (int c = 0; c < columns; ++c) {
                 int u = r * stride_h + i * dilation_h - padding_h, v = c * stride_w + j * dilation_w - padding_w;
-                if (u >= 0 && u < height && v >= 0 && v < width)
-                    sum += grad[((picture * outputs + o) * rows + r) * columns + c] *
-                           x[((picture * channels + channel) * height + u) * width + v];
+                if (u < 0 || u >= height || v < 0 || v >= width) continue;
+                real of_grad = grad[((picture * outputs + o) * rows + r) * columns + c];
+                real of_x = x[((picture * channels + channel) * height + u) * width + v];
+                sum += of_grad * of_x;
             }
     grad_weight[index] = sum;
 }
 
 // One block for each part of the pixels of one picture and channel; what is left, `parts` * n numbers for each channel,
-// is summed in a fixed order by who has launched this. Read once, 4 bytes a number, and nothing else.
-extern "C" __global__ void conv2d_grad_bias(const real* grad, real* sums, int outputs, int pixels, int parts) {
+// is summed in a fixed order by who has launched this. Each number is read once, and nothing else.
+extern "C" __global__ void conv2d_grad_bias(const stored* grad, real* sums, int outputs, int pixels, int parts) {
     int plane = blockIdx.x / parts, part = blockIdx.x % parts, each = (pixels + parts - 1) / parts;
     int picture = plane / outputs, o = plane % outputs;
     real sum = 0;
     for (int p = part * each + threadIdx.x; p < min(pixels, (part + 1) * each); p += blockDim.x)
-        sum += grad[plane * pixels + p];
+        sum += static_cast<real>(grad[plane * pixels + p]);
     sum = block_sum(sum);
     if (threadIdx.x == 0) sums[(picture * parts + part) * outputs + o] = sum;
 }

@@ -30,7 +30,7 @@ import numpy as np
 from minidepth.backend import Array, contiguous, cuda, empty, kernel
 from minidepth.cuda import Grid, launch
 from minidepth.engine import Tensor
-from minidepth.ops.conv_sizes import Limits, check, output_size
+from minidepth.ops.conv_sizes import Limits, check, dtype_of_sums, output_size
 from minidepth.ops.conv_sizes import Pair as Pair
 from minidepth.ops.conv_sizes import pair as pair
 from minidepth.ops.cpu.elementwise import elementwise
@@ -216,7 +216,7 @@ def plain_grad_weight(
     return (grads @ patches.swapaxes(2, 3)).sum(axis=0).reshape(weight_shape)
 
 
-@cuda(forward)
+@cuda(forward, half=True)
 def forward_cuda(
     x: Array,
     weight: Array,
@@ -227,18 +227,18 @@ def forward_cuda(
     groups: int,
     limits: Limits | None = None,
 ) -> Array:
-    path = choose_on_gpu(weight.shape, stride, padding, groups)
+    path = choose_on_gpu(x, weight.shape, stride, padding, groups)
     return path.forward(x, weight, bias, stride, padding, dilation, groups, limits)
 
 
-@cuda(forward_and_keep)
+@cuda(forward_and_keep, half=True)
 def forward_and_keep_cuda(
     x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> tuple[Array, None]:
     return forward_cuda(x, weight, bias, stride, padding, dilation, groups), None
 
 
-@cuda(grad_x)
+@cuda(grad_x, half=True)
 def grad_x_cuda(
     grad: Array,
     weight: Array,
@@ -249,29 +249,29 @@ def grad_x_cuda(
     groups: int,
     bias: Array | None = None,
 ) -> Array:
-    path = choose_on_gpu(weight.shape, stride, padding, groups)
+    path = choose_on_gpu(grad, weight.shape, stride, padding, groups)
     return path.grad_x(grad, weight, x_shape, stride, padding, dilation, groups, bias)
 
 
-@cuda(grad_weight)
+@cuda(grad_weight, half=True)
 def grad_weight_cuda(
     grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
-    path = choose_on_gpu(weight_shape, stride, padding, groups)
+    path = choose_on_gpu(grad, weight_shape, stride, padding, groups)
     return path.grad_weight(grad, x, weight_shape, stride, padding, dilation, groups)
 
 
-@cuda(grad_bias)
+@cuda(grad_bias, half=True)
 def grad_bias_cuda(grad: Array) -> Array:
     n, outputs, rows, columns = grad.shape
     parts = max(1, rows * columns // SUM_ON_GPU)
-    sums = empty((n * parts, outputs), grad)
+    sums = empty((n * parts, outputs), grad, dtype_of_sums(grad))
     grid = Grid((n * outputs * parts, 1, 1), (256, 1, 1))
     launch("conv2d_grad_bias", grid, grad, sums, outputs, rows * columns, parts)
     return sum_parts(sums)
 
 
-@cuda(backward)
+@cuda(backward, half=True)
 def backward_cuda(
     grad: Array, x: Array, transformed: None, weight: Array, x_shape: tuple[int, ...], *settings: Any
 ) -> tuple[Array, Array]:

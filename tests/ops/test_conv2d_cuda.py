@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from helpers import normal
-from twins import GPUS, assert_twin, to_gpu
+from twins import GPUS, ROUNDING, assert_twin, to_gpu, watched
 
 from minidepth.ops.conv_sizes import output_size
-from minidepth.ops.gpu import depthwise, direct, implicit_gemm, paths, pointwise
+from minidepth.ops.gpu import depthwise, direct, implicit_gemm, implicit_gemm_tensor, paths, pointwise
 from minidepth.ops.im2col import col2im, im2col
-from minidepth.testing import checking
 
 conv2d = importlib.import_module("minidepth.ops.conv2d")
 with_im2col = SimpleNamespace(
@@ -117,9 +116,18 @@ def test_pointwise(layer, gpu) -> None:
 
 
 TENSOR_CORES = [
+    *SMALL,
+    *POINTWISE,
     Layer((1, 9, 5, 6), (10, 9, 2, 3), (1, 1), (1, 1)),
-    Layer((1, 35, 4, 3), (34, 35, 2, 1), (2, 1), (1, 0)),  # more than FEW_CHANNELS on both sides
+    Layer((1, 35, 4, 3), (34, 35, 2, 1), (2, 1), (1, 0)),  # slices of channels, more than a narrow tile on both sides
+    Layer((1, 3, 18, 20), (5, 3, 3, 3), padding=(1, 1)),  # more than one tile of pixels, and more than one part
+    Layer((1, 3, 5, 8), (2, 3, 3, 3), padding=(1, 1)),  # pairs of columns, from an odd place on; eight at once to write
+    Layer((1, 3, 9, 18), (2, 3, 3, 2), (2, 2), (1, 0)),  # pairs and every second place
+    Layer((1, 2, 15, 14), (2, 2, 3, 3), (1, 1), (8, 8), (8, 8)),  # regions for a row of taps
+    Layer((1, 2, 16, 13), (2, 2, 3, 3), (1, 1), (18, 18), (18, 18)),  # and for one tap
+    Layer((1, 1, 13, 15), (2, 1, 7, 7), (2, 2), (3, 3)),
 ]
+"""Of the last three the regions are too large for all taps at once."""
 
 
 def rounded_to_tf32(array: np.ndarray) -> np.ndarray:
@@ -128,28 +136,82 @@ def rounded_to_tf32(array: np.ndarray) -> np.ndarray:
     return np.ldexp(np.trunc(mantissa * 2048 + np.copysign(0.5, mantissa)) / 2048, exponent).astype(np.float64)
 
 
+def rounded_to_half(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float16).astype(np.float64)
+
+
+def assert_rounded(
+    gpu: str, way: Any, layer: Layer, factors: str, weights_too: bool = True, modes: tuple[bool, ...] = (True,)
+) -> None:
+    """`way` computes what NumPy does in float64 with rounded factors: half, or TF32 in float32.
+
+    Products of such factors are exact in float32, in which they are added up; what comes out in half is rounded once.
+    """
+    dtype, rounded = {"half": (np.float16, rounded_to_half), "tf32": (np.float32, rounded_to_tf32)}[factors]
+    x, weight, bias, grad = layer.arrays()
+    bias = bias.astype(np.float32).astype(np.float64)
+    if not weights_too:
+        weight = weight.astype(np.float32).astype(np.float64)
+    settings = layer[2:]
+    for name, arguments, terms in [
+        ("forward", (x, weight, bias, *settings), math.prod(layer.weight_shape[1:])),
+        ("grad_x", (grad, weight, layer.x_shape, *settings), grad[:1].size),
+        ("grad_weight", (grad, x, layer.weight_shape, *settings), max(1, grad[:, 0].size)),
+    ]:
+        whole = (bias,) if weights_too else (bias, weight)
+        exact = [
+            rounded(arg) if isinstance(arg, np.ndarray) and all(arg is not one for one in whole) else arg
+            for arg in arguments
+        ]
+        on_device = [
+            to_gpu(gpu, arg.astype(np.float32 if arg is weight or arg is bias else dtype))
+            if isinstance(arg, np.ndarray)
+            else arg
+            for arg in arguments
+        ]
+        expected = getattr(conv2d, name)(*exact)
+        tolerance = ROUNDING * 2.0**-23 * terms**0.5 * np.abs(expected).max(initial=0)
+        for mode in modes:
+            with watched(gpu, dtype) if mode else nullcontext():
+                actual = getattr(way, name)(*on_device).get()
+            assert actual.dtype == (np.float32 if name == "grad_weight" else dtype)
+            once = 2.0**-11 if actual.dtype == np.float16 else 0
+            np.testing.assert_allclose(actual.astype(np.float64), expected, rtol=once, atol=tolerance)
+
+
 @pytest.mark.parametrize("gpu", GPUS)
 @pytest.mark.parametrize("layer", TENSOR_CORES, ids=str)
-def test_tensor_cores(layer, gpu, monkeypatch) -> None:
-    """They compute what NumPy does with rounded factors, and so come near what it does with unrounded ones."""
-    monkeypatch.setattr(implicit_gemm, "tf32", True)
-    x, weight, bias, grad = layer.arrays()
-    for name, arguments, terms in [
-        ("forward", (x, weight, bias, *layer[2:]), math.prod(layer.weight_shape[1:])),
-        ("grad_x", (grad, weight, layer.x_shape, *layer[2:]), grad[0].size),
-        ("grad_weight", (grad, x, layer.weight_shape, *layer[2:]), grad[:, 0].size),
-    ]:
-        rounded = [
-            rounded_to_tf32(arg) if isinstance(arg, np.ndarray) and arg is not bias else arg for arg in arguments
-        ]
-        on_device = [to_gpu(gpu, arg.astype(np.float32)) if isinstance(arg, np.ndarray) else arg for arg in arguments]
-        exact, near = getattr(conv2d, name)(*rounded), getattr(conv2d, name)(*arguments)
-        assert np.abs(exact - near).max() > 1e-5  # so that the next line can tell the kernels apart
-        for checked in (False, True) if gpu == "emulated" else (False,):
-            with checking() if checked else nullcontext():
-                actual = getattr(implicit_gemm, name)(*on_device).get()
-            np.testing.assert_allclose(actual, exact, rtol=0, atol=16 * 2**-23 * terms**0.5 * np.abs(exact).max())
-            np.testing.assert_allclose(actual, near, rtol=0, atol=4 * 2**-11 * terms**0.5 * np.abs(near).max())
+@pytest.mark.parametrize("factors", ["half", "tf32"])
+def test_tensor_cores(factors, layer, gpu) -> None:
+    assert_rounded(gpu, implicit_gemm_tensor, layer, factors)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Layer((1, 2, 3, 8), (10, 2, 2, 2), padding=(1, 1)),
+        Layer((1, 3, 3, 9), (33, 3, 2, 1)),
+        Layer((1, 3, 3, 9), (65, 3, 2, 1)),
+    ],
+    ids=str,
+)
+def test_every_tile_on_tensor_cores(layer, gpu, monkeypatch) -> None:
+    """Narrow ones, those of 32 and of 64 channels, of which there are several; watched, and as they are."""
+    monkeypatch.setattr(implicit_gemm_tensor, "ENOUGH_BLOCKS", 1)
+    assert_rounded(gpu, implicit_gemm_tensor, layer, "half")
+    assert_rounded(gpu, implicit_gemm_tensor, layer, "tf32", modes=(True, False))
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize(
+    "way, layer",
+    [(direct, layer) for layer in SMALL[1:8]] + [(depthwise, layer) for layer in DEPTHWISE],
+    ids=lambda value: str(value) if isinstance(value, Layer) else value.__name__,
+)
+def test_in_half(way, layer, gpu) -> None:
+    """Those that do not need tensor cores take weights as they are."""
+    assert_rounded(gpu, way, layer, "half", weights_too=False)
 
 
 @pytest.mark.parametrize("gpu", GPUS)
@@ -157,14 +219,16 @@ def test_tensor_cores(layer, gpu, monkeypatch) -> None:
 def test_kernels_of_the_op(layer, gpu) -> None:
     """Every registered kernel, on the way that the rule picks; limits, and what a transposed convolution asks for."""
     x, weight, bias, grad = layer.arrays()
+    weight = rounded_to_half(weight)  # some kernels for half do that
     settings, terms = layer[2:], math.prod(layer.weight_shape) * 4
     for limits in (None, (0.0, 0.7), (-math.inf, 0.5)):
-        assert_twin(gpu, conv2d.forward, x, weight, bias, *settings, limits, terms=terms)
-    assert_twin(gpu, conv2d.forward, x, weight, None, *settings, terms=terms)
+        assert_twin(gpu, conv2d.forward, x, weight, bias, *settings, limits, terms=terms, single=(1, 2))
+    assert_twin(gpu, conv2d.forward, x, weight, None, *settings, terms=terms, single=(1,))
     assert_twin(gpu, lambda *args: conv2d.forward_and_keep(*args)[0], x, weight, bias, *settings, terms=terms)
     of_x = normal(layer.x_shape[1], seed=4)
-    assert_twin(gpu, conv2d.grad_x, grad, weight, layer.x_shape, *settings, of_x, terms=terms)
-    assert_twin(gpu, conv2d.backward, grad, x, None, weight, layer.x_shape, *settings, terms=terms + grad[:, 0].size)
+    assert_twin(gpu, conv2d.grad_x, grad, weight, layer.x_shape, *settings, of_x, terms=terms, single=(1, 7))
+    terms += grad[:, 0].size
+    assert_twin(gpu, conv2d.backward, grad, x, None, weight, layer.x_shape, *settings, terms=terms, single=(3,))
 
 
 @pytest.mark.parametrize("gpu", GPUS)
@@ -199,12 +263,25 @@ def test_im2col(layer, gpu) -> None:
     assert_twin(gpu, col2im, patches, x.shape, weight.shape, *layer[2:5], terms=math.prod(weight.shape[2:]))
 
 
-def test_the_rule() -> None:
-    def chosen(layer: Layer) -> Any:
-        return paths.choose(layer.weight_shape, layer.stride, layer.padding, layer.groups)
+def test_the_rule(monkeypatch) -> None:
+    def chosen(layer: Layer, dtype: Any = np.float32) -> Any:
+        x = np.zeros(layer.x_shape, dtype)
+        return paths.choose(x, layer.weight_shape, layer.stride, layer.padding, layer.groups)
 
-    assert all(chosen(layer) is implicit_gemm for layer in SMALL + LARGE)
-    assert all(chosen(layer) is depthwise for layer in DEPTHWISE)
-    assert all(chosen(layer) is pointwise for layer in POINTWISE)
+    few, one_by_one = Layer((1, 3, 9, 9), (8, 3, 3, 3)), Layer((1, 8, 9, 9), (1, 8, 1, 1))
+    some = [Layer((1, 8, 9, 9), (2, 8, 3, 3)), one_by_one]
+    for dtype in (np.float32, np.float64):
+        assert all(chosen(layer, dtype) is implicit_gemm for layer in SMALL + LARGE)
+        assert all(chosen(layer, dtype) is depthwise for layer in DEPTHWISE)
+        assert all(chosen(layer, dtype) is pointwise for layer in [*POINTWISE, one_by_one])
     assert chosen(Layer((1, 1, 3, 3), (1, 1, 3, 3))) is implicit_gemm  # one channel, by itself or not
     assert chosen(Layer((1, 2, 3, 3), (4, 1, 3, 3), groups=2)) is implicit_gemm  # two outputs of each channel
+    for with_tf32 in (False, True):
+        monkeypatch.setattr(implicit_gemm, "tf32", with_tf32)
+        assert all(chosen(layer) is depthwise for layer in DEPTHWISE)
+        assert chosen(few) is implicit_gemm
+        assert chosen(some[0]) is (implicit_gemm_tensor if with_tf32 else implicit_gemm)
+        assert chosen(one_by_one) is (implicit_gemm_tensor if with_tf32 else pointwise)
+        assert all(chosen(layer, np.float64) is implicit_gemm for layer in some[:1])
+        assert all(chosen(layer, np.float16) is depthwise for layer in DEPTHWISE)
+        assert all(chosen(layer, np.float16) is implicit_gemm_tensor for layer in [few, *some, *SMALL, *POINTWISE])

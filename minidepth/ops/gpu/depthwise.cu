@@ -1,8 +1,8 @@
 // Convolution of every channel by itself (groups = channels), the formulas of conv2d.py with a sum over taps alone.
 //
 // With I*J multiply-adds for each number there is nothing for a matrix product to gain, and tiles of implicit_gemm.cu
-// would hold one channel of 64: it is memory that this waits for. Bytes moved: 8 a number forward (read x, write y), 8
-// backward to x, 8 to the weight.
+// would hold one channel of 64: it is memory that this waits for. Numbers moved: 2 each forward (read x, write y), 2
+// backward to x, 2 to the weight.
 //
 // Threads: forward, one for STRIP outputs, one below the other. Its neighbours make the columns beside it, so that
 // reads and writes of a warp lie side by side, and what the taps read again is in the cache. To x, one for each number.
@@ -17,7 +17,7 @@ constexpr int STRIP = 4;
 constexpr int TAPS = 9;
 constexpr int THREADS = 256;
 
-extern "C" __global__ void depthwise_forward(const real* x, const real* weight, const real* bias, real* y, int n,
+extern "C" __global__ void depthwise_forward(const stored* x, const real* weight, const real* bias, stored* y, int n,
                                              int channels, int height, int width, int outputs, int kernel_h,
                                              int kernel_w, int rows, int columns, int stride_h, int stride_w,
                                              int padding_h, int padding_w, int dilation_h, int dilation_w, int groups,
@@ -35,7 +35,7 @@ extern "C" __global__ void depthwise_forward(const real* x, const real* weight, 
 #pragma unroll
             for (int q = 0; q < STRIP; ++q) {
                 const int u = (first + q) * stride_h + i * dilation_h - padding_h;
-                if (u >= 0 && u < height) sum[q] += factor * x[(plane * height + u) * width + v];
+                if (u >= 0 && u < height) sum[q] += factor * static_cast<real>(x[(plane * height + u) * width + v]);
             }
         }
     real add = 0;
@@ -56,7 +56,7 @@ template <int STRIDE> __device__ __forceinline__ int reader(int at, int offset, 
 }
 
 template <int STRIDE>
-__device__ real gathered(const real* grad, const real* weight, int u, int v, int kernel_h, int kernel_w, int rows,
+__device__ real gathered(const stored* grad, const real* weight, int u, int v, int kernel_h, int kernel_w, int rows,
                          int columns, int stride_h, int stride_w, int padding_h, int padding_w, int dilation_h,
                          int dilation_w) {
     real sum = 0;
@@ -65,20 +65,20 @@ __device__ real gathered(const real* grad, const real* weight, int u, int v, int
         if (r < 0) continue;
         for (int j = 0; j < kernel_w; ++j) {
             const int c = reader<STRIDE>(v + padding_w, j * dilation_w, columns, stride_w);
-            if (c >= 0) sum += weight[i * kernel_w + j] * grad[r * columns + c];
+            if (c >= 0) sum += weight[i * kernel_w + j] * static_cast<real>(grad[r * columns + c]);
         }
     }
     return sum;
 }
 
-extern "C" __global__ void depthwise_grad_x(const real* grad, const real* weight, const real* bias, real* grad_x, int n,
+extern "C" __global__ void depthwise_grad_x(const stored* grad, const real* weight, const real* bias, stored* grad_x, int n,
                                             int channels, int height, int width, int outputs, int kernel_h,
                                             int kernel_w, int rows, int columns, int stride_h, int stride_w,
                                             int padding_h, int padding_w, int dilation_h, int dilation_w, int groups) {
     const int index = flat_thread();
     if (index >= n * channels * height * width) return;
     const int v = index % width, u = index / width % height, plane = index / (width * height);
-    const real* of_plane = grad + plane * rows * columns;
+    const stored* of_plane = grad + plane * rows * columns;
     const real* of_channel = weight + plane % channels * kernel_h * kernel_w;
     real sum = 0;
     if (stride_h == 1 && stride_w == 1)
@@ -95,7 +95,7 @@ extern "C" __global__ void depthwise_grad_x(const real* grad, const real* weight
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-depthwise_grad_weight(const real* grad, const real* x, real* parts, int n, int channels, int height, int width,
+depthwise_grad_weight(const stored* grad, const stored* x, real* parts, int n, int channels, int height, int width,
                       int outputs, int kernel_h, int kernel_w, int rows, int columns, int stride_h, int stride_w,
                       int padding_h, int padding_w, int dilation_h, int dilation_w, int groups, int each) {
     const int channel = blockIdx.x, first = blockIdx.y * TAPS, taps = kernel_h * kernel_w, pixels = n * rows * columns;
@@ -114,7 +114,8 @@ depthwise_grad_weight(const real* grad, const real* x, real* parts, int n, int c
 #pragma unroll
         for (int t = 0; t < TAPS; ++t) {
             const int u = top + down[t], v = left + across[t];
-            if (u >= 0 && u < height && v >= 0 && v < width) sum[t] += value * x[(plane * height + u) * width + v];
+            if (u < 0 || u >= height || v < 0 || v >= width) continue;
+            sum[t] += value * static_cast<real>(x[(plane * height + u) * width + v]);
         }
     }
 #pragma unroll

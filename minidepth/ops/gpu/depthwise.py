@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minidepth.backend import Array, empty
 from minidepth.cuda import Grid, constant, flat, launch
-from minidepth.ops.conv_sizes import NO_LIMITS, Limits, Pair, numbers, output_size
+from minidepth.ops.conv_sizes import NO_LIMITS, Limits, Pair, dtype_of_sums, numbers, output_size
 from minidepth.ops.gpu.sum_parts import sum_parts
 
 BLOCKS = 1024
@@ -53,7 +53,7 @@ def grad_weight(
     chunks = -(-weight_shape[2] * weight_shape[3] // constant("depthwise", "TAPS"))
     pixels = grad.shape[0] * grad.shape[2] * grad.shape[3]
     each = max(LEAST_PIXELS, -(-pixels * groups * chunks // BLOCKS))
-    parts = empty((max(1, -(-pixels // each)), *weight_shape), grad)
+    parts = empty((max(1, -(-pixels // each)), *weight_shape), grad, dtype_of_sums(grad))
     grid = Grid((groups, chunks, len(parts)), (constant("depthwise", "THREADS"), 1, 1))
     sizes = numbers(x.shape, weight_shape, stride, padding, dilation, groups)
     launch("depthwise_grad_weight", grid, grad, x, parts, *sizes, each)

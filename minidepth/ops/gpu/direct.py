@@ -6,7 +6,7 @@ import math
 
 from minidepth.backend import Array, empty
 from minidepth.cuda import flat, launch
-from minidepth.ops.conv_sizes import NO_LIMITS, Limits, Pair, numbers, output_size
+from minidepth.ops.conv_sizes import NO_LIMITS, Limits, Pair, dtype_of_sums, numbers, output_size
 
 
 def forward(
@@ -46,6 +46,6 @@ def grad_weight(
     grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     sizes = numbers(x.shape, weight_shape, stride, padding, dilation, groups)
-    result = empty(weight_shape, grad)
+    result = empty(weight_shape, grad, dtype_of_sums(grad))
     launch("conv2d_grad_weight", flat(math.prod(weight_shape)), grad, x, result, *sizes)
     return result

@@ -1,5 +1,5 @@
 // A product of a matrix of weights with patches that are gathered from a picture on the fly: which numbers it reads,
-// and where its results go. For the files that compute it, implicit_gemm.cu and implicit_gemm_tf32.cu.
+// and where its results go. For the files that compute it, implicit_gemm.cu and implicit_gemm_tensor.cu.
 //
 // A convolution and its adjoint differ in little more than the Axis. In the adjoint, with stride s, the pixels u =
 // part, part + s, ... are met by the same taps of the kernel, every so many-th, and read neighbouring outputs. So dL/dx

@@ -17,7 +17,8 @@
 //   2. im2col.cu and a matrix product, which reads each number once for a tile. But 9 copies of x go out to memory, come
 //      back, and take 9 times the memory of x.
 //   3. this file: tiles as in the matrix product, gathered from x itself. The copies are made in shared memory only.
-//   4. implicit_gemm_tf32.cu: the same tiles on the tensor cores, with factors of 10 bits of mantissa.
+//   4. implicit_gemm_tensor.cu: on the tensor cores, with factors of 10 bits of mantissa, and each pixel brought once for
+//      all taps.
 // The third wins where all bits count: it has the arithmetic of rung 2 without its copies. For 64 to 64 channels, 3x3, of
 // 16x32 pixels, the emulator counts 1.88 numbers read for a multiply-add in rung 1, and 0.019 here (0.25 from shared
 // memory).

@@ -11,14 +11,13 @@ import math
 from minidepth.backend import Array, empty, xp
 from minidepth.cuda import Grid, constant, launch
 from minidepth.ops.conv_sizes import NO_LIMITS, Limits, Pair, numbers, output_size
+from minidepth.ops.gpu.sum_parts import sum_parts
 
 tf32 = False
-"""Whether float32 factors are rounded to TF32, for the tensor cores: three decimals, in a fraction of the time."""
+"""Whether factors in float32 are rounded to TF32 instead, see `paths` and `implicit_gemm_tensor`."""
 
 FEW_CHANNELS = 32
 """Up to so many outputs, two narrow tiles are less work than one wide one that is half empty."""
-SOME_CHANNELS = 8
-"""The tensor cores take 16 channels of a tap at a time. With fewer than this, most of these would be zeros."""
 BLOCKS = 1024
 """Of a product with a small result, so that each of some 130 multiprocessors has several."""
 LEAST_PIXELS = 512
@@ -66,7 +65,7 @@ def grad_weight(
     grad: Array, x: Array, weight_shape: tuple[int, ...], stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """The product of the gradient and the patches of x, summed over parts of the pixels and then over the parts."""
-    stem = "implicit_gemm_weight" + ("_tf32" if _on_tensor_cores(x, weight_shape[1]) else "")
+    stem = "implicit_gemm_weight"
     rows, columns = weight_shape[0] // groups, math.prod(weight_shape[1:])
     narrow = rows <= FEW_CHANNELS
     prefix = "NARROW_" if narrow else ""
@@ -79,7 +78,7 @@ def grad_weight(
     sizes = numbers(x.shape, weight_shape, stride, padding, dilation, groups)
     grid = Grid((*tiles, len(parts)), (constant(stem, "THREADS"), 1, 1))
     launch(stem + ("_narrow" if narrow else ""), grid, grad, x, parts, *sizes, each)
-    return parts[0] if len(parts) == 1 else parts.sum(axis=0)
+    return sum_parts(parts)
 
 
 def _launch(
@@ -93,17 +92,11 @@ def _launch(
     limits: Limits,
 ) -> None:
     """Launch a product with patches of `read` that makes `channels` by `pixels` numbers in each group, `times` over."""
-    groups = sizes[-1]
-    stem = "implicit_gemm" + ("_tf32" if _on_tensor_cores(read, read.shape[1] // groups) else "")
-    narrow = channels <= FEW_CHANNELS
+    stem, narrow = "implicit_gemm", channels <= FEW_CHANNELS
     tile, threads = constant(stem, "NARROW_TILE" if narrow else "TILE"), constant(stem, "THREADS")
-    blocks = -(-pixels // threads), -(-channels // tile) * groups, times
+    blocks = -(-pixels // threads), -(-channels // tile) * sizes[-1], times
     name = f"{stem}_{what}{'_narrow' if narrow else ''}"
     launch(name, Grid(blocks, (threads, 1, 1)), read, *arguments, *sizes, *limits)
-
-
-def _on_tensor_cores(x: Array, channels: int) -> bool:
-    return tf32 and x.dtype == "float32" and channels >= SOME_CHANNELS
 
 
 def _laid_out(weight: Array, groups: int, axes: tuple[int, ...]) -> Array:

@@ -12,6 +12,6 @@ def sum_parts(parts: Array) -> Array:
         return parts.reshape(parts.shape[1:])
     y = empty(parts.shape[1:], parts)
     columns = constant("sum_parts", "COLUMNS")
-    rows = min(constant("sum_parts", "MOST_ROWS"), len(parts))
+    rows = min(constant("sum_parts", "MOST_ROWS"), max(1, len(parts)))
     launch("sum_parts", Grid((-(-y.size // columns), 1, 1), (columns, rows, 1)), parts, y, len(parts), y.size)
     return y

@@ -129,7 +129,7 @@ def used_text() -> str:
         device = resolve_device("cuda")
     except InputError as error:
         return f"the CPU ({error})"
-    return f"{device}, where --device cuda or auto is given"
+    return f"the GPU ({device}), unless --device cpu is given"
 
 
 def version_of(program: str) -> str:

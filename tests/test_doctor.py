@@ -72,6 +72,7 @@ def test_with_a_card(cupy):
     assert found["CuPy"] == "13.6.0, CUDA runtime 12.4, NVRTC 12.4"
     assert found["GPU"] == "Some Card (compute capability 9.0, 70.0 of 80.0 GiB free); driver for CUDA 13.0"
     assert found["tensor cores"] == "for TF32 (--tf32) and half precision (--amp)"
+    assert found["will be used"] == "the GPU (cuda), unless --device cpu is given"
 
 
 def test_with_an_old_card(cupy):

@@ -209,7 +209,9 @@ def test_a_full_gpu_is_one_line_with_the_batch_that_would_fit(emulated_gpu, data
 
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
-    return train(tiny(data, tmp_path_factory.mktemp("runs") / "run"), log=silent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minidepth.train.draw_pictures", lambda folder, parts: None)
+        return train(tiny(data, tmp_path_factory.mktemp("runs") / "run"), log=silent)
 
 
 def test_evaluate(gpu, run, data, capsys):

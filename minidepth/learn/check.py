@@ -127,5 +127,6 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "message": "\n".join(outcome.lines),
         "misconception": None if outcome.mutant is None else outcome.mutant.name,
+        "says": None if outcome.mutant is None else outcome.mutant.says,
         "hidden": outcome.check.hidden,
     }

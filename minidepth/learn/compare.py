@@ -61,7 +61,7 @@ def _of_numbers(actual: Any, expected: np.ndarray, rtol: float, atol: float | No
         return [f"yours is {kind_of(actual)}, expected {_array_or_number(expected)}{_forgotten(actual)}"]
     given = np.asarray(actual)
     if given.dtype.kind not in "biuf":  # a whole number that fits into no array
-        return [f"yours is a number of {int(abs(actual)).bit_length()} bits, expected {_array_or_number(expected)}"]
+        return [f"yours is a number of {given.item().bit_length()} bits, expected {_array_or_number(expected)}"]
     if given.shape != expected.shape:
         return [f"yours has the shape {given.shape}, expected {expected.shape}"]
     if given.dtype.kind == "b" or expected.dtype.kind == "b":

@@ -134,6 +134,17 @@ class Lesson:
                 shown.append(line)
         return "\n".join(shown) + "\n"
 
+    def written(self, exercise: str) -> str:
+        """What stands between the marks of that exercise, and nothing else."""
+        shown, inside = [], False
+        for line in self.text.splitlines():
+            match = _BEGIN.match(line)
+            if match or _END.match(line):
+                inside = match is not None and match[2] == exercise
+            elif inside:
+                shown.append(line)
+        return "\n".join(shown) + "\n"
+
     def replaced(self, exercise: str, old: str, new: str) -> str:
         """The master with `old`, which the solution of that exercise has exactly once, turned into `new`."""
         parts, count, inside = [], 0, False

@@ -284,6 +284,9 @@ DRAW: dict[str, Draw] = {
     "unpool_zeros": _unpool_zeros,
 }
 
+HAS_PARAMETERS = ("conv2d", "conv_transpose2d", "linear", "batch_norm", "batch_norm_leaky_relu", "batch_norm_relu6")
+"""Operations whose inputs behind the first are parameters."""
+
 OPERATORS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
@@ -307,7 +310,7 @@ def call(ops: ModuleType, op: str, options: dict[str, Any], *tensors: Any) -> An
     if op.startswith("batch_norm"):
         from minidepth.backend import xp  # here, as make_golden.py draws settings without minidepth
 
-        data = tensors[0].data
-        running = [xp(data).asarray(options.pop(name), dtype=data.dtype) for name in ("running_mean", "running_var")]
+        data, dtype = tensors[0].data, np.promote_types(tensors[0].dtype, np.float32)
+        running = [xp(data).asarray(options.pop(name), dtype=dtype) for name in ("running_mean", "running_var")]
         return function(tensors[0], *running, *tensors[1:], **options)
     return function(*tensors, **options)

@@ -33,7 +33,7 @@ from minidepth.learn.master import Lesson
 
 SIZE = (32, 40)
 BATCH = 2
-ROOMS = 64
+ROOMS = 16
 """Small and few: a training on loops of Python is to end within a minute."""
 
 

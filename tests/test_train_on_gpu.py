@@ -191,15 +191,15 @@ def test_what_a_run_says_of_the_gpu(gpu, data, tmp_path):
 def test_a_full_gpu_is_one_line_with_the_batch_that_would_fit(emulated_gpu, data, tmp_path, capsys):
     device_memory.POOL.free_all_blocks()
     device_memory.POOL.set_limit(device_memory.POOL.used_bytes() + (120 << 10))
-    words = ["--data", data, "--model", "unet:depth=1", "--base-channels", "2", "--size", "16x16", "--workers", "0"]
+    words = ["--data", data, "--model", "unet:depth=1", "--base-channels", "2", "--size", "16x16", "--val-split", "0"]
     try:
-        assert cli.main(["train", *words, "--batch", "6", "--device", "cuda", "--out", str(tmp_path / "run")]) == 2
+        assert cli.main(["train", *words, "--device", "cuda", "--out", str(tmp_path / "run")]) == 2
     finally:
         device_memory.POOL.set_limit(0)
     said = capsys.readouterr().err
     assert re.fullmatch(
         r"minidepth: out of memory on the GPU: \d+ MiB were asked for, and \d+ MiB of \d+ MiB are free; at most "
-        r"--batch [1-5] would fit; or use a smaller --size, or --recompute\n",
+        r"--batch [1-7] would fit; or use a smaller --size, or --recompute\n",
         said,
     )
 
@@ -214,10 +214,13 @@ def run(data, tmp_path_factory):
         return train(tiny(data, tmp_path_factory.mktemp("runs") / "run"), log=silent)
 
 
-def test_evaluate(gpu, run, data, capsys):
-    scores = []
+def test_evaluate(gpu, run, data, capsys, monkeypatch):
+    forward, places, scores = nn.Conv2d.forward, [], []
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda layer, x: places.append(is_on_gpu(x.data)) or forward(layer, x))
     for device in ("cpu", "cuda"):
+        places.clear()
         assert cli.main(["evaluate", str(run), "--data", data, "--tta", "--json", "--device", device]) == 0
+        assert set(places) == {device == "cuda"}
         scores.append(json.loads(capsys.readouterr().out))
     for average in ("per_picture", "pooled"):
         expected = scores[0]["network"][average]

@@ -60,8 +60,8 @@ def main(argv: list[str]) -> None:
         answer = learner.answer(request)
         try:
             send(answers, answer)
-        except ValueError as error:
-            send(answers, {**answer, "value": Opaque(f"too much to be looked at ({error})")})
+        except (ValueError, RecursionError, MemoryError):
+            send(answers, {**answer, "value": Opaque("something too large, or nested too deeply, to be looked at")})
 
 
 def limit(options: dict[str, Any]) -> None:

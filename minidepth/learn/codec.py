@@ -36,9 +36,10 @@ def send(stream: BinaryIO, message: Any) -> None:
     tree = _pack(message, arrays)
     rows = [(array.dtype.str, array.shape) for array in arrays]
     header = json.dumps({"tree": tree, "arrays": rows}).encode()
+    size = len(header) + sum(array.nbytes for array in arrays)
+    if size > MOST_BYTES:
+        raise ValueError(f"a message of {size:,} bytes; at most {MOST_BYTES:,} can be sent")
     body = b"".join(array.tobytes() for array in arrays)
-    if len(header) + len(body) > MOST_BYTES:
-        raise ValueError(f"a message of {len(header) + len(body):,} bytes; at most {MOST_BYTES:,} can be sent")
     stream.write(struct.pack("<QQ", len(header), len(body)) + header + body)
     stream.flush()
 

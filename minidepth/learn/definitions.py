@@ -2,7 +2,7 @@
 
 A check wants the functions only. Whatever else is in the file, a training of a minute, figures, half a thought, does
 not run: the file is parsed and the rest left away. So are imports that no definition needs, as Matplotlib takes half a
-second.
+second. Decorators, defaults of arguments and what stands directly in a class do run: they belong to the definition.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ _CONSTANT = (
     ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop,
     ast.expr_context,
 )  # fmt: skip
+
+
+_PYTHON_CELLS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
 
 class Definitions:
@@ -40,7 +43,7 @@ class Definitions:
             raise LearnerError(f"{path.name}, {self.place(error.lineno or 1)}: {error.msg}: {shown}") from None
         except ValueError as error:  # null bytes
             raise LearnerError(f"{path.name}: is no text of Python ({error})") from None
-        kept = _definitions(whole.body)
+        kept, self.left_out = _definitions(whole.body)
         used = {
             node.id for part in kept if not _is_import(part) for node in ast.walk(part) if isinstance(node, ast.Name)
         }
@@ -67,9 +70,22 @@ class Definitions:
         try:
             exec(self.code, namespace)  # this is what a check is for: to run the learner's code
         except Exception as error:
-            line = _line_in(error, str(self.path))
-            raise LearnerError(f"{self.path.name}, {self.place(line)}: {type(error).__name__}: {error}") from None
+            line, why = _line_in(error, str(self.path)), self.why(error)
+            text = f"{self.path.name}, {self.place(line)}: {type(error).__name__}: {error}"
+            raise LearnerError(text + (f"; {why}" if why else "")) from None
         return namespace
+
+    def why(self, error: Exception) -> str:
+        """What is behind a NameError, where a check reads the file otherwise than a run from top to bottom does."""
+        name = error.name if isinstance(error, NameError) else None
+        if name is None:
+            return ""
+        if name in self.left_out:
+            return (
+                f"a check runs functions, classes and plain constants only, and not {self.place(self.left_out[name])}"
+            )
+        lines = [node.lineno for node in self.nodes if name in _defined_by(node)]
+        return f"it is defined further down, at {self.place(lines[0])}" if lines else ""
 
 
 def read(path: Path) -> Definitions:
@@ -100,16 +116,31 @@ def _from_notebook(text: str, path: Path) -> tuple[str, Path, list[str]]:
         raise LearnerError(f"{path.name}: is no notebook that can be read; export it again from Jupyter") from None
     source, places = [], []
     for number, code in codes:
-        for row, line in enumerate(code.splitlines(), 1):
-            source.append("" if line.lstrip().startswith(("%", "!")) else line)
+        for row, line in enumerate(_without_commands(code), 1):
+            source.append(line)
             places.append(f"cell {number}, line {row}")
     return "\n".join(source) + "\n", path, places
 
 
-def _definitions(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Imports, functions, classes, and constants that are made of nothing but literals and what is kept before them."""
+def _without_commands(code: str) -> list[str]:
+    """The lines of a cell, empty where one is for Jupyter and not for Python: ``%time``, ``!ls``, ``zeros?``."""
+    lines = code.splitlines()
+    if lines and lines[0].startswith("%%") and lines[0].split()[0] not in _PYTHON_CELLS:
+        return [""] * len(lines)  # a cell in another language
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        commands = [line.lstrip().startswith(("%", "!", "?")) or line.rstrip().endswith("?") for line in lines]
+        return ["" if command else line for command, line in zip(commands, lines)]
+    return lines
+
+
+def _definitions(body: list[ast.stmt]) -> tuple[list[ast.stmt], dict[str, int]]:
+    """Imports, functions, classes, and constants that are made of nothing but literals and what is kept before them;
+    and the names that other lines give values to, with those lines."""
     kept: list[ast.stmt] = []
     known: set[str] = set()
+    left_out: dict[str, int] = {}
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
             names = {node.name}
@@ -123,13 +154,23 @@ def _definitions(body: list[ast.stmt]) -> list[ast.stmt]:
             if len(names) < len(targets):
                 continue
         else:
+            stored = (part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
+            left_out.update({part.id: part.lineno for part in stored})
             continue
         kept.append(node)
         known |= names
-    return kept
+    return kept, {name: line for name, line in left_out.items() if name not in known}
+
+
+def _defined_by(node: ast.stmt) -> set[str]:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+        return {node.name}
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def _is_constant(value: ast.expr, known: set[str]) -> bool:
+    if isinstance(value, ast.Lambda):  # a function that has not met a def
+        return True
     parts = list(ast.walk(value))
     return all(isinstance(part, _CONSTANT) and getattr(part, "id", None) in (known | {None}) for part in parts)
 

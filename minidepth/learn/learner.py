@@ -10,7 +10,6 @@ request is a dict, and so is the answer, so that both ways are the same:
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import copy
 import inspect
@@ -97,10 +96,9 @@ class Learner:
     def _raised(self, error: Exception, printed: io.StringIO) -> dict[str, Any]:
         return {
             "raised": type(error).__name__,
-            "text": str(error),
+            "text": str(error) + (f"; {why}" if (why := self.definitions.why(error)) else ""),
             "frames": self._frames(),
             "printed": printed.getvalue()[:MOST_PRINTED],
-            "builtin": hasattr(builtins, type(error).__name__),
         }
 
     def _frames(self) -> list[str]:

@@ -28,6 +28,9 @@ from minidepth.learn.teach.submissions import MOST_BYTES, Submission, beginning_
 from minidepth.learn.uses import rules_of
 from minidepth.learn.variant import seed_of, variant_in, variant_word
 
+START_S = 30.0
+"""For a process to start and to read a file: beside the time that the file has, as it hangs on the machine."""
+
 LEAST_S = 0.05
 """Less time than that is none."""
 
@@ -167,7 +170,7 @@ def grade_file(lesson: Lesson, path: Path, timeout_s: float) -> tuple[dict[str, 
     limits = {**LIMITS, "cpu_s": int(2 * timeout_s) + 10, "fence": True, "rules": rules_of(lesson)}
     outcomes: list[Outcome] = []
     with Child(path, lesson, limits) as child:
-        child.start(timeout_s)
+        child.start(START_S)
         notices, fences = child.notices, child.fences
         asked = Timed(child, timeout_s)
         for one in checks_of(lesson):

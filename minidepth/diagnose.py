@@ -29,8 +29,8 @@ def first_bad_value(network: Module, *images: Array) -> str:
     """
     if not all(is_finite(image) for image in images):
         return "the batch itself holds values that are not finite"
-    name = bad_parameter(network)
-    if name is not None:
+    name = next((name for name, weight in network.named_parameters() if not is_finite(weight.data)), None)
+    if name is not None:  # running statistics are no reason: the batch itself has spoilt those
         return f"the weights of {name} are not finite: the update before this batch was too large"
     found: list[str] = []
 

@@ -235,6 +235,7 @@ def test_the_first_layer_that_overflows_is_named():
     for name, array in network.state_dict().items():  # the statistics of batch-norm did not move
         np.testing.assert_array_equal(array, before[name])
     network.bottom.conv2.weight.data[...] = 3e38
+    network.bottom.bn2.running_mean.data[...] = np.nan  # as the batch leaves it that overflows
     assert first_bad_value(network, image) == "the first layer to give infinite values is bottom.conv2 (Conv2d)"
     network.head.weight.data[0, 0] = np.nan
     assert "the weights of head.weight are not finite" in first_bad_value(network, image)

@@ -142,7 +142,7 @@ def is_on_gpu(array: Any) -> bool:
 
 def xp(array: Array) -> ModuleType:
     """The module that computes with `array`: ``numpy``, or ``cupy`` for an array on a GPU."""
-    return _module_of(type(array))
+    return _module_of(type(array))  # type: ignore[arg-type]
 
 
 @functools.cache

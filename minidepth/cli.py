@@ -12,7 +12,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +221,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": run_train,
     "lr-find": run_lr_find,
     "evaluate": run_evaluate,

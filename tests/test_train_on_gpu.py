@@ -92,7 +92,7 @@ def test_the_loss_curve_is_that_of_the_cpu(gpu, steps, data, tmp_path, each_loss
         train(tiny(data, tmp_path / device, device=device, epochs=math.ceil(steps / 3), lr=1e-2), log=silent)
         curves.append([loss.item() for loss, _ in each_loss][:steps])
     assert np.ptp(curves[0]) > 0.05 * curves[0][0]
-    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-4)
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-4 if gpu is None else 1e-6)  # a GPU rounds otherwise
     rows = [run_folder.read_log(tmp_path / device)[0]["loss"] for device in ("cpu", "cuda")]
     assert rows[0] == pytest.approx(np.mean(curves[0][:3])) and rows[1] == pytest.approx(rows[0], rel=1e-4)
 

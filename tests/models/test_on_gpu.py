@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from network_checks import outputs_of
 from test_presets import NARROW
 from twins import GPUS, to_gpu, watched
 
-from minidepth import Tensor, losses, models, optim
+from minidepth import Tensor, losses, models, optim, precision
 from minidepth.models import MODELS
 from minidepth.nn import Module
 from minidepth.testing import device_array
@@ -61,6 +62,31 @@ def compare(name: str, options: str, gpu: str, size: int) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_network(name, gpu):
     compare(name, SMALL[name], gpu, 16)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("up", ["bilinear", "transposed"])
+def test_a_small_unet_in_half(up, gpu):
+    """Outputs, and all gradients taken together, are off by at most four roundings to half, measured by their norms.
+
+    With a slope of 1, as a number that half moves across the corner of a ReLU turns its gradient off or on: of the 512
+    pixels here each counts, and one of them is more than all rounding.
+    """
+    options = SMALL["unet"].replace("bilinear", up) + ",activation=leaky_relu,negative_slope=1"
+    picture = np.random.default_rng(0).standard_normal((2, 3, 16, 16)).astype(np.float32)
+    found = []
+    for device, dtype, half in ((None, np.float64, False), (gpu, np.float32, True)):
+        made = network("unet", options, device, dtype)
+        x = Tensor(picture.astype(dtype) if device is None else to_gpu(device, picture))
+        with watched(gpu, np.float16) if half else nullcontext():
+            y = precision.forward(made, x, half=half)
+            cotangent = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+            y.backward(cotangent if device is None else to_gpu(device, cotangent))
+        assert y.dtype == dtype and all(parameter.grad.dtype == dtype for parameter in made.parameters())
+        gradient = [Tensor(parameter.grad).numpy().ravel() for parameter in made.parameters()]
+        found.append((y.numpy(), np.concatenate(gradient)))
+    for expected, actual in zip(*found):
+        assert np.linalg.norm(actual - expected) <= 4 * 2**-11 * np.linalg.norm(expected)
 
 
 @pytest.mark.gpu

@@ -23,8 +23,8 @@ def folder() -> Path:
 
 @functools.cache
 def lessons() -> dict[int, Lesson]:
-    """All lessons by their numbers."""
-    found = [Lesson(path.parent) for path in sorted(folder().glob("[0-9][0-9]_*/lesson.py"))]
+    """All lessons by their numbers; one without mutants is not finished."""
+    found = [Lesson(path.parent) for path in sorted(folder().glob("[0-9][0-9]_*/mutants.py"))]
     return {lesson.number: lesson for lesson in found}
 
 

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth import draw, run_folder
+from minidepth import draw, precision, run_folder
 from minidepth.config import TrainConfig
 from minidepth.data import Batch
 from minidepth.data.prefetch import ahead
@@ -39,7 +39,7 @@ from minidepth.diagnose import quiet_overflow
 from minidepth.engine import Tensor
 from minidepth.errors import InputError
 from minidepth.nn import Module
-from minidepth.optim import Optimizer, clip_grad_norm_
+from minidepth.optim import LossScaler, Optimizer, clip_grad_norm_
 from minidepth.train_parts import build_parts, first_weights
 
 SMOOTH_STEPS = 8.0
@@ -74,6 +74,7 @@ def find_lr(
     high: float = 10.0,
     steps: int = 100,
     clip_norm: float | None = None,
+    scaler: LossScaler | None = None,
 ) -> RateCurve:
     """Train for up to `steps` steps with a rate that grows from `low` to `high`, then undo it all.
 
@@ -87,6 +88,7 @@ def find_lr(
         batches: at least `steps` batches, of any kind.
         low, high, steps: the rates to try.
         clip_norm: clip gradients to this norm, as in the real training.
+        scaler: scales the loss where the network computes in half precision; what it does is not undone.
 
     Raises:
         InputError: the rates or steps make no sense, batches run out, or the loss explodes at once, or never falls.
@@ -113,10 +115,12 @@ def find_lr(
                 break
             losses.append(value)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward(None if scaler is None else scaler.cotangent(loss=loss))
             if clip_norm is not None:
-                clip_grad_norm_(network.parameters(), clip_norm)
-            optimizer.step()
+                clip_grad_norm_(network.parameters(), clip_norm, scaler)
+            optimizer.step(scaler)
+            if scaler is not None:
+                scaler.update()
     if len(losses) < FEWEST_STEPS:
         raise InputError(
             f"find_lr: the loss exploded after {len(losses)} steps, at a rate of {lrs[step]:.1e}; begin lower"
@@ -143,7 +147,7 @@ def lr_find(config: TrainConfig, steps: int = 100, log: Callable[[str], None] = 
     first_weights(parts, log)
 
     def batch_loss(batch: Batch) -> Tensor:
-        return parts.task.loss(parts.loss, parts.task.run(parts.network, batch), batch)
+        return parts.task.loss(parts.loss, parts.task.run(parts.network, batch, config.amp), batch)
 
     def batches() -> Iterator[Batch]:
         for epoch in itertools.count():
@@ -152,7 +156,11 @@ def lr_find(config: TrainConfig, steps: int = 100, log: Callable[[str], None] = 
     folder = run_folder.create(config, f"lr-{parts.dataset.name}")
     try:
         bar = tqdm(batches(), "learning rate", steps, leave=False, disable=None)
-        curve = find_lr(parts.network, parts.optimizer, batch_loss, bar, steps=steps, clip_norm=config.clip_norm)
+        scaler = parts.scaler if config.amp else None
+        with precision.factors(config.tf32):
+            curve = find_lr(
+                parts.network, parts.optimizer, batch_loss, bar, steps=steps, clip_norm=config.clip_norm, scaler=scaler
+            )
         bar.close()
     except BaseException:
         folder.rmdir()  # nothing came of it

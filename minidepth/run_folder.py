@@ -9,7 +9,8 @@ example.png             one validation picture, to try ``minidepth predict`` on
 best.safetensors        the weights of the best epoch under their plain names, the settings in the metadata
 epoch-007.safetensors   the same of every epoch, with ``--keep every``
 last.safetensors        ``model.*``, ``optimizer.*`` and, in the metadata, how far the run has come: all it needs; and
-                        ``gradient.*`` where some batches of a step are done and some are not
+                        ``gradient.*`` where some batches of a step are done and some are not, and ``scaler.*`` with
+                        ``--amp``, by whose scale those gradients are multiplied
 ======================  ==============================================================================================
 
 A run draws every random number from (seed, epoch, frame), so seed, epoch and step are the whole random state.
@@ -29,7 +30,7 @@ from minidepth.backend import resolve_device
 from minidepth.config import MAX_DEPTH_M, TrainConfig
 from minidepth.errors import CheckpointError, InputError
 from minidepth.nn import Module
-from minidepth.optim import Optimizer
+from minidepth.optim import LossScaler, Optimizer
 
 BEST = "best.safetensors"
 LAST = "last.safetensors"
@@ -150,25 +151,32 @@ def save_epoch(folder: Path, epoch: int, network: Module, meta: dict[str, Any]) 
     checkpoint.save(folder / f"epoch-{epoch:03}.safetensors", network.state_dict(), meta)
 
 
-def save_last(folder: Path, network: Module, optimizer: Optimizer, progress: Progress, meta: dict[str, Any]) -> None:
+def save_last(
+    folder: Path, network: Module, optimizer: Optimizer, scaler: LossScaler | None, progress: Progress,
+    meta: dict[str, Any],
+) -> None:  # fmt: skip
     """Write everything that `load_last` needs to go on as if nothing had happened."""
     arrays = {f"model.{name}": value for name, value in network.state_dict().items()}
     arrays.update({f"optimizer.{name}": value for name, value in optimizer.state_dict().items()})
+    arrays.update({f"scaler.{name}": value for name, value in (scaler.state_dict() if scaler else {}).items()})
     grads = {f"gradient.{name}": parameter.grad for name, parameter in network.named_parameters()}
     arrays.update({name: grad for name, grad in grads.items() if grad is not None})
     checkpoint.save(folder / LAST, arrays, {**meta, "progress": asdict(progress)})
 
 
-def load_last(folder: Path, network: Module, optimizer: Optimizer) -> Progress:
-    """Put the saved weights and optimiser state back and tell how far the run had come."""
+def load_last(folder: Path, network: Module, optimizer: Optimizer, scaler: LossScaler | None) -> Progress:
+    """Put the saved weights and the state of optimiser and scaler back and tell how far the run had come."""
     path = folder / LAST
     arrays, meta = checkpoint.load(path)
     try:
         network.load_state_dict(part(arrays, "model."))
         optimizer.load_state_dict(part(arrays, "optimizer."))
-        grads = part(arrays, "gradient.")
+        grads, saved = part(arrays, "gradient."), part(arrays, "scaler.")
+        if scaler is not None and saved:
+            scaler.load_state_dict(saved)
+        scale = (scaler.read().scale if scaler else 1.0) / float(saved["scale"][0] if saved else 1.0)
         for name, parameter in network.named_parameters():
-            parameter.grad = network.placed(grads[name]) if name in grads else None
+            parameter.grad = network.placed(grads[name] * np.float32(scale)) if name in grads else None
         return Progress(**{RENAMED.get(name, name): value for name, value in meta["progress"].items()})
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: does not fit this run: {error}") from None

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minidepth import __version__, draw, run_folder, train_report
+from minidepth import __version__, draw, precision, run_folder, train_report
 from minidepth.backend import Array, xp
 from minidepth.clock import EpochClock
 from minidepth.config import TrainConfig
@@ -27,7 +27,7 @@ from minidepth.diagnose import bad_parameter, first_bad_value, quiet_overflow
 from minidepth.engine import Tensor, no_grad
 from minidepth.errors import InputError
 from minidepth.interrupt import StopRequest
-from minidepth.optim import clip_grad_norm_
+from minidepth.optim import LossScaler, clip_grad_norm_
 from minidepth.run_folder import Progress
 from minidepth.schedule import Plateau
 from minidepth.targets import TaskBoard, inputs_of, sample_of
@@ -62,7 +62,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
     log(train_report.headline(config, parts, folder, progress))
 
     drawn_s, memory = time.perf_counter(), PoolMemory(parts.cupy)
-    with StopRequest() as stop, quiet_overflow(), logging_redirect_tqdm():
+    with StopRequest() as stop, quiet_overflow(), logging_redirect_tqdm(), precision.factors(config.tf32):
         while not is_done(config, progress):
             network.train()
             batches.size = parts.size_of(progress.epoch)
@@ -73,7 +73,7 @@ def train(config: TrainConfig, log: Callable[[str], None] = print, resume: Path 
             title = train_report.title(config, progress, batches)
             with tqdm(placed, title, len(batches), initial=progress.batches, leave=False, disable=None) as bar:
                 for batch in bar:
-                    loss = task.loss(parts.loss, task.run(network, batch), batch)
+                    loss = task.loss(parts.loss, task.run(network, batch, config.amp), batch)
                     unread[progress.batches] = loss.data
                     if parts.cupy is None or len(unread) == READ_EVERY:
                         read_losses(unread, folder, parts, progress)
@@ -145,7 +145,7 @@ def go_on(folder: Path, config: TrainConfig, parts: Parts) -> tuple[Path, Progre
             f"--resume {folder}: the run was started on {train_report.frames_text(*before)}, but {config.data} has "
             f"{train_report.frames_text(*now)}; give the same data with --data, or start a new run without --resume"
         )
-    progress = run_folder.load_last(folder, parts.network, parts.optimizer)
+    progress = run_folder.load_last(folder, parts.network, parts.optimizer, scaler_of(parts))
     if is_done(config, progress):
         raise InputError(train_report.nothing_left(config, folder, progress))
     if isinstance(parts.rate, Plateau) and progress.plateau is not None:
@@ -164,19 +164,20 @@ def read_losses(unread: dict[int, Array], folder: Path, parts: Parts, progress: 
 
     Raises:
         InputError: one is not finite, or a gradient was not. On a GPU that may be some batches ago, but the scaler has
-            skipped those steps, so that the reason can still be looked for.
+            skipped those steps, so that the reason can still be looked for. In half precision it happens now and then:
+            the mean of the epoch so far stands in for such a loss, and only what the scaler cannot cure ends the run.
     """
     losses = list(unread.values())
     values = Tensor(xp(losses[0]).stack(losses)).numpy().tolist() if losses else []
     for number, value in zip(unread, values):
-        if not math.isfinite(value):
+        if not math.isfinite(value) and not parts.config.amp:
             batch = parts.batches.batch(progress.epoch, number)
             reason = first_bad_value(parts.network, *(getattr(batch, name) for name in inputs_of(parts.network)))
             raise InputError(train_report.bad_loss(value, progress.epoch, number, folder, reason))
-        progress.loss_sum += value
+        progress.loss_sum += value if math.isfinite(value) else progress.loss_sum / max(1, number)
     fault = None if parts.scaler is None else parts.scaler.fault()
     if fault is not None:
-        raise InputError(train_report.bad_gradients(fault, folder))
+        raise InputError(train_report.bad_gradients(fault, folder, parts.config.amp))
     unread.clear()
 
 
@@ -189,6 +190,11 @@ def take_step(parts: Parts, progress: Progress) -> None:
     if parts.scaler is not None:
         parts.scaler.update()
     parts.optimizer.zero_grad()
+
+
+def scaler_of(parts: Parts) -> LossScaler | None:
+    """The scaler, where it scales: one that only skips has nothing to remember."""
+    return parts.scaler if parts.config.amp else None
 
 
 def finish_epoch(parts: Parts, progress: Progress, scores: dict[str, Any] | None) -> bool:
@@ -205,7 +211,7 @@ def save(folder: Path, parts: Parts, progress: Progress, meta: dict[str, Any]) -
     name = bad_parameter(parts.network)
     if name is not None:
         raise InputError(train_report.bad_weights(name, folder))
-    run_folder.save_last(folder, parts.network, parts.optimizer, progress, meta)
+    run_folder.save_last(folder, parts.network, parts.optimizer, scaler_of(parts), progress, meta)
 
 
 @no_grad()
@@ -224,7 +230,7 @@ def validate(parts: Parts) -> dict[str, Any] | None:
 
 def predicted(parts: Parts, batch: Batch) -> dict[str, np.ndarray]:
     """Target -> the network's predictions for a batch (N, H, W), as the world has them."""
-    outputs = parts.task.run(parts.network, batch)
+    outputs = parts.task.run(parts.network, batch, parts.config.amp)
     return parts.task.read([output.numpy() for output in outputs], batch.valid.shape[2:])
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth import losses, optim, run_folder, schedule, targets
+from minidepth import losses, optim, precision, run_folder, schedule, targets
 from minidepth.backend import resolve_device
 from minidepth.config import TrainConfig, option_text, size_text
 from minidepth.cuda import device as gpu
@@ -36,7 +36,7 @@ class Parts(NamedTuple):
     loss: losses.Loss
     optimizer: optim.Optimizer
     scaler: optim.LossScaler | None
-    """Skips steps whose gradients are not finite, on a GPU, where nobody looks at once."""
+    """On a GPU: skips steps whose gradients are not finite, as nobody looks at once; scales the loss with ``--amp``."""
     rate: schedule.Schedule
     """Step -> learning rate."""
     size_of: Callable[[int], Size]
@@ -60,6 +60,7 @@ def build_parts(config: TrainConfig) -> Parts:
     """
     device = resolve_device(config.device)
     cupy = gpu.working_cupy() if device == "cuda" else None
+    precision.check(device, config.amp, config.tf32)
     check_form(config.input_form)
     dataset = open_dataset(config.data, split="train")
     config = resolve(config, dataset)
@@ -109,7 +110,7 @@ def build_parts(config: TrainConfig) -> Parts:
         network=network,
         loss=loss,
         optimizer=optimizer,
-        scaler=None if cupy is None else optim.guard(network.parameters()),
+        scaler=None if cupy is None else (optim.LossScaler if config.amp else optim.guard)(network.parameters()),
         rate=rate,
         size_of=size_of,
         batches=batches,

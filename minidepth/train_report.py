@@ -35,6 +35,8 @@ def headline(config: TrainConfig, parts: Parts, folder: Path, progress: Progress
         f"{config.epochs} epochs of {len(parts.batches)} batches of {config.batch}"
         + (f", {config.accumulate} batches to a step" if config.accumulate > 1 else "")
         + (", on the CPU" if parts.cupy is None else f", on the GPU {card_name()}")
+        + (", in half precision" if config.amp else "")
+        + (", factors in TF32" if config.tf32 else "")
     )
 
 
@@ -45,7 +47,7 @@ def title(config: TrainConfig, progress: Progress, batches: Loader) -> str:
 
 
 def postfix(progress: Progress, clock: EpochClock, epochs: int, batches: int, unread: int) -> str:
-    """The right end of the progress bar, in a run of `epochs` with so many batches each; `unread` losses are to come."""
+    """The right end of the progress bar, in a run of `epochs` with so many batches each; `unread` losses will come."""
     read = progress.batches - unread
     loss = f"loss {progress.loss_sum / read:.3f}, " if read else ""
     left = (epochs - progress.epoch) * batches - progress.batches
@@ -108,10 +110,12 @@ def bad_loss(value: float, epoch: int, batch: int, folder: Path, reason: str) ->
     )
 
 
-def bad_gradients(fault: str, folder: Path) -> str:
-    """The same where the losses are good."""
+def bad_gradients(fault: str, folder: Path, amp: bool) -> str:
+    """The same where the losses are good, or the precision is too low for any."""
+    without = f", or go on without half precision: {command('train', '--resume', folder, '--no-amp')}" if amp else ""
     return (
         f"training stopped: {fault}. {folder / LAST} still holds the last good weights; start again with a lower --lr"
+        f"{without}"
     )
 
 

@@ -240,3 +240,13 @@ def test_the_command_leaves_nothing_where_nothing_is_found(data, tmp_path, capsy
     (tmp_path / "found").mkdir()
     assert cli.main(words) == 2
     assert f"--out {tmp_path / 'found'} exists already" in capsys.readouterr().err
+
+
+def test_a_scaled_loss_gives_the_same_curve() -> None:
+    """The scale is a power of 2, which rounds nothing."""
+    plain, scaled = Bowl(1.0), Bowl(1.0)
+    scaler = optim.LossScaler(scaled.parameters())
+    options = {"low": 1e-3, "high": 1.0, "steps": 13, "clip_norm": 0.3}
+    curves = [search(plain, **options), search(scaled, **options, scaler=scaler)]
+    np.testing.assert_array_equal(curves[1].losses, curves[0].losses)
+    assert scaler.read().good_steps == 13

@@ -135,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     var[channel] = variance;
     // Where the mean is large, what rounding takes from it counts beside the deviation: the shift makes up for that.
     offset[channel] = shift[channel] + scale[channel] / sqrt(variance + eps) * (rounded - origin - from_origin);
-    if (running_mean == nullptr) return;
+    if (running_mean == nullptr || !(square < INFINITY)) return;  // nor where it is NaN, as it is if the mean is not finite
     running_mean[channel] += momentum * (rounded - running_mean[channel]);
     running_var[channel] += momentum * (square / (total - 1) - running_var[channel]);
 }

@@ -8,7 +8,8 @@ statistics move towards them:
     running_mean = (1 - momentum) running_mean + momentum mean
     running_var  = (1 - momentum) running_var  + momentum var n / (n - 1)        (the unbiased estimate, as in PyTorch)
 
-In evaluation, the running statistics take their place and are constants. For the gradients, with g = dL/dy and
+They stay as they are where mean or var is not finite, as in a step that a loss scaler skips. In evaluation, the running
+statistics take the place of mean and var and are constants. For the gradients, with g = dL/dy and
 s = weight / sqrt(var + eps):
 
     dL/dbias   = sum g
@@ -130,8 +131,9 @@ def forward(
 
     run_channels(tile, x, y)
     if running_mean is not None and running_var is not None:
-        running_mean += momentum * (mean[:, 0] - running_mean)
-        running_var += momentum * (var[:, 0] * (count / (count - 1)) - running_var)
+        good = np.isfinite(var[:, 0])  # the others leave no trace
+        running_mean[good] += momentum * (mean[good, 0] - running_mean[good])
+        running_var[good] += momentum * (var[good, 0] * (count / (count - 1)) - running_var[good])
     return y, mean[:, 0], var[:, 0]
 
 

@@ -9,6 +9,7 @@ from twins import GPUS, assert_twin, to_gpu
 
 from minidepth import Tensor
 from minidepth.cuda import constant
+from minidepth.diagnose import quiet_overflow
 from minidepth.ops import batch_norm, batch_norm_leaky_relu, batch_norm_relu6
 from minidepth.ops.batch_norm import backward, forward, normalise
 from minidepth.ops.cpu.activation import NONE, Activation
@@ -95,6 +96,20 @@ def test_running_statistics_stay_on_the_gpu(dtype, gpu) -> None:
     batch_norm_leaky_relu(Tensor(x), mean, var, training=True, momentum=0.3)
     for array, expected in zip(on_gpu[1:], (mean, var)):
         np.testing.assert_allclose(array.get(), expected, rtol=16 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("place", ["numpy", *GPUS])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_running_statistics(dtype, place) -> None:
+    """Channel by channel: the last two alone are good."""
+    x = normal(2, 5, 3, 3).astype(dtype)
+    x[0, 0, 0, 0], x[1, 1, 2, 1], x[0, 2, 1, 1] = np.nan, np.inf, -np.inf
+    arrays = [x.astype(np.float32) if place == "numpy" else x, np.full(5, 0.5, np.float32), np.full(5, 2, np.float32)]
+    x, mean, var = arrays if place == "numpy" else [to_gpu(place, array) for array in arrays]
+    with quiet_overflow():
+        batch_norm_leaky_relu(Tensor(x), mean, var, training=True)
+    kept = [(array if place == "numpy" else array.get()) == value for array, value in ((mean, 0.5), (var, 2))]
+    assert [list(each) for each in kept] == [[True, True, True, False, False]] * 2
 
 
 @pytest.mark.parametrize("gpu", GPUS)

@@ -2,7 +2,8 @@
 double, and in half what says `stored`.
 
 All files are compiled as one text, each in a namespace of its own: that takes a fifth of the time. For float on the two
-newer generations nvcc optimises, as what counts there is that all numbers of a thread stay in registers.
+newer generations nvcc optimises, for half on the newest, as what counts there is that all numbers of a thread stay in
+registers.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def test_every_file_compiles_without_a_warning(tmp_path) -> None:
     first, *newer = architectures()
     jobs = [("float", number, "-Xptxas", "-v") for number in newer]
     jobs += [("float", first, *QUICKLY), *(("double", number, *QUICKLY) for number in architectures())]
-    jobs += [("half", newer[-1], "-Xptxas", "-v"), *(("half", number, *QUICKLY) for number in (first, *newer[:-1]))]
+    jobs += [("half", newer[-1], "-Xptxas", "-v"), ("half", first, *QUICKLY)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
         results = list(pool.map(lambda job: nvcc(in_half if job[0] == "half" else path, *job), jobs))
     for job, (status, said) in zip(jobs, results):

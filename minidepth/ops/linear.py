@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from minidepth.backend import Array
 from minidepth.engine import Tensor
+from minidepth.ops.conv_sizes import check_dtypes, dtype_of_sums
 from minidepth.ops.product import product
 
 
@@ -31,7 +32,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return (
             grad_x(grad, weight_data, x_shape) if need_x else None,
             None if x_kept is None else grad_weight(grad, x_kept),
-            grad.reshape(-1, grad.shape[-1]).sum(axis=0) if need_bias else None,
+            grad.reshape(-1, grad.shape[-1]).sum(axis=0, dtype=dtype_of_sums(grad)) if need_bias else None,
         )
 
     y = forward(x.data, weight_data, None if bias is None else bias.data)
@@ -51,6 +52,7 @@ def grad_x(grad: Array, weight: Array, x_shape: tuple[int, ...]) -> Array:
 
 def grad_weight(grad: Array, x: Array) -> Array:
     """(..., O), (..., I) -> (O, I)."""
+    grad, x = (array.astype(dtype_of_sums(array), copy=False) for array in (grad, x))
     return product(grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1]), transpose_a=True)
 
 
@@ -62,6 +64,4 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         raise ValueError(f"linear: the last size of x must be {weight.shape[1]}, as weight expects ({shapes})")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias must have shape {weight.shape[:1]} ({shapes})")
-    if x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype):
-        dtypes = f"x {x.dtype}, weight {weight.dtype}, bias {None if bias is None else bias.dtype}"
-        raise TypeError(f"linear: x, weight and bias must have one dtype ({dtypes})")
+    check_dtypes("linear", x, weight, bias)

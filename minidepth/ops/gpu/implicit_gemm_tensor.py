@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from minidepth.backend import Array, empty
+from minidepth.backend import Array, empty, xp
 from minidepth.cuda import Grid, constant, flat, launch
 from minidepth.ops.conv_sizes import NO_LIMITS, Limits, Pair, dtype_of_sums, numbers, output_size
 from minidepth.ops.gpu.sum_parts import sum_parts
@@ -79,8 +79,10 @@ def grad_weight(
     blocks = -(-channels // (8 * eights)) * (math.prod(weight_shape[2:]) // math.prod(taps))
     lines = -(-weight_shape[0] // groups // outputs) * groups
     tiles = len(x) * -(-rows // tile[0]) * -(-columns // tile[1])
+    if tiles == 0:
+        return xp(grad).zeros(weight_shape, dtype_of_sums(grad))
     each = max(LEAST_PIXELS // pixels, -(-tiles * blocks * lines // BLOCKS))
-    parts = empty((max(1, -(-tiles // each)), *weight_shape), grad, dtype_of_sums(grad))
+    parts = empty((-(-tiles // each), *weight_shape), grad, dtype_of_sums(grad))
     sizes = numbers(x.shape, weight_shape, stride, padding, dilation, groups)
     grid = Grid((blocks, lines, len(parts)), (constant(stem, "THREADS"), 1, 1))
     launch(name, grid, grad, x, parts, *sizes, width, *taps, eights, each)

@@ -101,14 +101,13 @@ __device__ __forceinline__ void tile_of_weight(const stored* grad, const stored*
             const int before = eight * CHUNKS_OF_EIGHT * region.size() + region.further(tap / taps_across, tap % taps_across);
             further[pair] = eight < eights ? before : -1;
         }
-        if (first < last) send(0, first);
-        for (int turn = 0; turn < 2 && first < last; ++turn) {
+        send(0, first);
+        for (int turn = 0; turn < 2; ++turn) {
             Piece piece;
             fetch(piece, first, region, turn);
             piece.put(regions[0]);
         }
     }
-    __syncthreads();
     for (int number = first; number < last; ++number) {
         const int buffer = (number - first) % 2;
         const bool more = number + 1 < last;

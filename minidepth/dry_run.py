@@ -10,6 +10,7 @@ too many is seen here first.
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import tracemalloc
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidepth import losses, optim, targets
+from minidepth import losses, models, optim, targets
 from minidepth.cuda.dry_array import DryArray, dry_run
 from minidepth.cuda.pool_replay import NoRoomError, PoolReplay
 from minidepth.data import Batch
@@ -78,8 +79,11 @@ def on_gpu(step: Step, limit_bytes: int | None = None) -> Peak:
 
 def on_cpu(step: Step, limit_bytes: int | None = None) -> Peak:
     """The memory of this process with a training step on the CPU, whatever the limit."""
-    inside_tiles = _inside_tiles(step)
-    process = resident_bytes()
+    process = _process_bytes()
+    with threads.only_tiles(1):
+        take_steps(step, step.network(), np, lambda: 0, steps=1)
+    inside_tiles = pool.scratch_bytes() * threads.get_num_threads()
+    pool.release_memory()
     tracemalloc.start()
     try:
         with threads.only_tiles(0):
@@ -91,17 +95,14 @@ def on_cpu(step: Step, limit_bytes: int | None = None) -> Peak:
     return Peak(*sizes, arrays, process + arrays)
 
 
-def _inside_tiles(step: Step) -> int:
-    """What all threads keep for the inside of tiles.
-
-    It has another use: libraries take memory when they are used first, which then counts as that of the process.
-    """
+@functools.cache
+def _process_bytes() -> int:
+    """What this process has in memory without the arrays of a step, but with all that a step loads: a small one is
+    taken for that."""
+    small = Step(lambda: models.build("unet:depth=1,base_channels=8"), (64, 64), 4)
+    take_steps(small, small.network(), np, lambda: 0)
     pool.release_memory()
-    with threads.only_tiles(1):
-        take_steps(step, step.network(), np, lambda: 0, steps=1)
-    inside_tiles = pool.scratch_bytes() * threads.get_num_threads()
-    pool.release_memory()
-    return inside_tiles
+    return resident_bytes()
 
 
 def largest_batch(peak: Callable[..., Peak], step: Step, limit_bytes: int) -> int:
@@ -190,15 +191,15 @@ def batch_of(step: Step, network: Module, task: targets.Task, arrays: Any) -> Ba
     picture = (n, getattr(network, "in_channels", 3), *size)
 
     def maps(name: str, dtype: Any) -> Any:
-        return arrays.zeros((n, 1, *size), dtype) if name in task.names else None
+        return arrays.ones((n, 1, *size), dtype) if name in task.names else None
 
     return Batch(
-        arrays.zeros(picture, np.float32),
-        arrays.zeros((n, 1, *size), np.float32),
+        arrays.ones(picture, np.float32),
+        arrays.ones((n, 1, *size), np.float32),
         arrays.ones((n, 1, *size), bool),
         maps("labels", np.uint8),
         maps("mask", np.float32),
-        arrays.zeros(picture, np.float32) if "background" in targets.inputs_of(network) else None,
+        arrays.ones(picture, np.float32) if "background" in targets.inputs_of(network) else None,
     )
 
 

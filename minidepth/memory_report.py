@@ -32,7 +32,7 @@ class Way(NamedTuple):
     amp: bool = False
 
 
-WAYS = (Way("GPU, float32", on_gpu), Way("CPU", on_cpu))
+WAYS = (Way("GPU, float32", on_gpu), Way("GPU, --amp", on_gpu, amp=True), Way("CPU", on_cpu))
 
 
 def parse_bytes(text: str) -> int:

@@ -17,7 +17,7 @@ from minidepth.cuda.pool_replay import NoRoomError, PoolReplay
 from minidepth.dry_run import Peak, Step, largest_batch, on_cpu, on_gpu, take_steps
 from minidepth.errors import InputError
 from minidepth.memory_report import WAYS, parse_bytes
-from minidepth.ops.cpu import pool
+from minidepth.ops.cpu import pool, threads
 from minidepth.optim import multi_tensor
 from minidepth.testing.device_array import DeviceArray
 
@@ -27,6 +27,8 @@ STEPS_TO_TAKE = {
     "unet": Step(lambda: models.build(UNET, rng=0), (16, 24), 2, "mse+gradient+normal"),
     "recompute": Step(lambda: models.build(f"{NORM},recompute", rng=0), (16, 16), 3, "berhu", "sgd"),
     "accumulate": Step(lambda: models.build(NORM, rng=0), (16, 16), 1, "l1", "adam:amsgrad", 2),
+    "half": Step(lambda: models.build(f"{UNET},recompute", rng=0), (16, 16), 2, "mse", amp=True),
+    "half, norm": Step(lambda: models.build(NORM, rng=0), (16, 16), 2, "silog:bts", "rmsprop", 2, amp=True),
     "mobilenet": Step(lambda: models.build("mobilenet", rng=0), (32, 32), 2, "ssim+edges"),
     "two outputs": Step(lambda: models.build("depthmasknet8:base_channels=1", rng=0), (32, 32), 2),
     "classes": Step(lambda: models.build("unet:depth=1,base_channels=2,out_channels=3", rng=0), (8, 8), 2),
@@ -54,8 +56,9 @@ def test_a_step_on_the_gpu_takes_what_was_predicted(
 
 
 @pytest.mark.parametrize("options", ["norm=batch,up=bilinear", "recompute"])
-def test_a_step_on_the_cpu_takes_what_was_predicted(options: str) -> None:
+def test_a_step_on_the_cpu_takes_what_was_predicted(options: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small arrays that NumPy makes inside tiles are not seen, which is little beside networks of any use."""
+    monkeypatch.setattr(threads, "_num_threads", 1)  # a second one may find nothing to do and so need no memory
     step = Step(lambda: models.build(f"unet:depth=3,base_channels=8,{options}", rng=0), (192, 256), 4, "mse+gradient")
     predicted = on_cpu(step)
     pool.release_memory()

@@ -83,28 +83,28 @@ class _Module:
 
 
 class DryArray(np.lib.mixins.NDArrayOperatorsMixin):
-    """See the module. `view` is a NumPy array of the same shape, dtype and strides whose numbers mean nothing."""
+    """See the module. `shadow` is a NumPy array of the same shape, dtype and strides whose numbers mean nothing."""
 
     module = _Module()
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, view: np.ndarray, memory: _Memory) -> None:
-        self.view, self.memory, self.device = view, memory, _number
+    def __init__(self, shadow: np.ndarray, memory: _Memory) -> None:
+        self.shadow, self.memory, self.device = shadow, memory, _number
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        return self.view.__array_interface__
+        return self.shadow.__array_interface__
 
     @property
     def data(self) -> Any:
         """Where it begins, in the attribute that CuPy has for it."""
-        return SimpleNamespace(ptr=self.view.ctypes.data)
+        return SimpleNamespace(ptr=self.shadow.ctypes.data)
 
     def __getattr__(self, name: str) -> Any:
         """Sizes, views and sums are those of NumPy's array."""
-        if name.startswith("_") or name in ("view", "memory"):
+        if name.startswith("_") or name in ("shadow", "memory"):
             raise AttributeError(f"a dry array has no {name}")
-        value = getattr(self.view, name)
+        value = getattr(self.shadow, name)
         return functools.partial(_compute, value, self) if callable(value) else _wrap(value, [self])
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *args: Any, out: Any = None, **kwargs: Any) -> Any:
@@ -126,14 +126,14 @@ class DryArray(np.lib.mixins.NDArrayOperatorsMixin):
         return _compute(function, *args, **kwargs)
 
     def __getitem__(self, index: Any) -> Any:
-        part = self.view[_unwrapped(index)]
+        part = self.shadow[_unwrapped(index)]
         return _wrap(part, [self]) if isinstance(part, np.ndarray) else DryArray(_place((), self.dtype), self.memory)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         pass
 
     def __len__(self) -> int:
-        return len(self.view)
+        return len(self.shadow)
 
     def astype(self, dtype: Any, copy: bool = True) -> DryArray:
         return _new(self.shape, dtype) if copy or dtype != self.dtype else self
@@ -158,8 +158,8 @@ RUNNERS[DryArray] = lambda kernel, real, grid, arguments: None
 
 
 def _new(shape: Any, dtype: Any, strides: Any = None) -> DryArray:
-    view = _place(shape, dtype, strides)
-    return DryArray(view, _Memory(view.nbytes))
+    shadow = _place(shape, dtype, strides)
+    return DryArray(shadow, _Memory(shadow.nbytes))
 
 
 _nothing = np.zeros(1 << 20, np.uint8)
@@ -177,7 +177,7 @@ def _place(shape: Any, dtype: Any, strides: Any = None) -> np.ndarray:
 def _compute(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """`function` of NumPy, run with whatever stands there, for the shapes of what it gives."""
     parents = [arg for arg in args if isinstance(arg, DryArray)]
-    if parents and getattr(function, "__self__", None) is parents[0].view:  # a method, which knows its array
+    if parents and getattr(function, "__self__", None) is parents[0].shadow:  # a method, which knows its array
         args = args[1:]
     named = {name: _unwrapped(value) for name, value in kwargs.items()}
     with np.errstate(all="ignore"):
@@ -188,7 +188,7 @@ def _wrap(value: Any, parents: list[DryArray]) -> Any:
     """What NumPy gave back as dry arrays: a view holds the memory of its parent, anything else has its own."""
     if isinstance(value, np.ndarray) and value.size:
         for parent in parents:
-            if np.may_share_memory(value, parent.view):
+            if np.may_share_memory(value, parent.shadow):
                 return DryArray(value, parent.memory)
     if isinstance(value, (np.ndarray, np.generic)):
         return _new(value.shape, value.dtype, value.strides or None)
@@ -199,7 +199,7 @@ def _wrap(value: Any, parents: list[DryArray]) -> Any:
 
 def _unwrapped(value: Any) -> Any:
     if isinstance(value, DryArray):
-        return value.view
+        return value.shadow
     if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         return type(value)(_unwrapped(item) for item in value)
     return value

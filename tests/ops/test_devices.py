@@ -53,7 +53,7 @@ def test_every_device_agrees_with_numpy_in_float64(op: str, device: str) -> None
 
 
 @pytest.mark.parametrize("gpu", GPUS)
-@pytest.mark.parametrize("op", sorted(DRAW.keys() - {"linear"}))  # not yet
+@pytest.mark.parametrize("op", DRAW)
 def test_in_half_every_operation_is_rounded_a_few_times(op: str, gpu: str) -> None:
     """With the inputs rounded to half, float64 on the CPU is what it may be a few roundings away from, at most four."""
     rng = np.random.default_rng(2)

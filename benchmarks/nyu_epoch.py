@@ -20,7 +20,7 @@ WARM_UP_STEPS = 2
 
 def recipe(data: str) -> Parts:
     """The loader, the network with its first weights, and all else of the training of nyu.py, as `train` begins it."""
-    parts = build_parts(TrainConfig(data=data, **SETTINGS))
+    parts = build_parts(TrainConfig(data=data, device="cpu", **SETTINGS))
     parts.network.state_dict()["head.bias"][...] = parts.guesses["depth"]
     return parts
 

@@ -44,6 +44,7 @@ COMMON: dict[str, Any] = {
     "loss": "l1+gradient",
     "augment": "flip,color:0.2",
     "val_split": 0.0,
+    "device": "cpu",
 }
 THREE_LOSSES = "mse+10*gradient:code+normal:code"
 SYSTEMS: dict[str, dict[str, Any]] = {
@@ -83,7 +84,7 @@ def main() -> None:
         in_process(train_or_go_on, configs[name], run)
     steps = {name: in_process(step_ms, configs[name]) for name in runs}
     compare_to_folder(
-        [str(run) for run in runs.values()], options.test, options.out, "test", None, 5, False, None, print
+        [str(run) for run in runs.values()], options.test, options.out, "test", None, 5, False, None, print, "cpu"
     )
     rows = json.loads((options.out / "compare.json").read_text(encoding="utf-8"))["rows"]
     text = machine("numpy") + describe(quick) + tables(runs, steps, rows)

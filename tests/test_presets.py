@@ -58,7 +58,8 @@ def narrow_config(name, folders):
     size = (100, 100) if name == "p0" else (64, 64)
     data = str(folders / PRESETS[name].data)
     return TrainConfig(
-        **{**settings, "data": data, "size": size, "batch": 2, "val_split": 0, "workers": 0, "schedule": "constant"}
+        **{**settings, "data": data, "size": size, "batch": 2, "val_split": 0, "workers": 0, "schedule": "constant"},
+        device="cpu",
     )
 
 

@@ -156,9 +156,9 @@ def test_clipping_bounds_every_step(data, tmp_path):
 def test_epochs_grow_and_validation_does_not(data, tmp_path, monkeypatch):
     run, seen, said = targets.Task.run, [], []
 
-    def noting(task, network, batch):
+    def noting(task, network, batch, *half):
         seen.append((network.training, batch.image.shape[2:]))
-        return run(task, network, batch)
+        return run(task, network, batch, *half)
 
     monkeypatch.setattr(targets.Task, "run", noting)
     config = small_config(data, tmp_path / "run", epochs=4, sizes="16x16:2,16x32:1", size=(32, 32))

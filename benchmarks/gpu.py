@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import gpu_kernels
+import gpu_plot
 import gpu_steps
 import nyu
 from gpu_card import NOT_MEASURED, Card, Rehearsal, figure, torch_version
@@ -94,7 +95,7 @@ def kernels(card: Card, seconds: float, options: argparse.Namespace) -> str:
     measured = gpu_kernels.measure_ceilings(card)
     rows, left_out = gpu_kernels.measure(card, measured, scale, until_s)
     path = picture("gpu_kernels.png", card)
-    gpu_kernels.plot(rows, path, card.facts())
+    gpu_plot.plot_kernels(rows, path, card.facts())
     text = gpu_kernels.ceilings_text(measured) + gpu_kernels.text_of(rows, left_out)
     return text + f"![Each kernel's share of its ceiling]({path.name})\n"
 
@@ -105,7 +106,7 @@ def steps(card: Card, seconds: float, options: argparse.Namespace) -> str:
     rounds = 1 if card.rehearsal else options.rounds
     results = [gpu_steps.by_turns(case, "time", titles, rounds, seconds / len(cases), card.rehearsal) for case in cases]
     path = picture("gpu_steps.png", card)
-    gpu_steps.plot(results, path, card.facts())
+    gpu_plot.plot_steps(results, path, card.facts())
     how = (
         '"Ratio" is to the better of PyTorch\'s two memory formats, in brackets the range over the rounds. PyTorch '
         "runs eager, with cudnn.benchmark; half is autocast with its GradScaler there and --amp here.\n\n"
@@ -123,7 +124,8 @@ def memory(card: Card, seconds: float, options: argparse.Namespace) -> str:
 def nyu_run(card: Card, seconds: float, options: argparse.Namespace) -> str:
     if card.rehearsal:
         with tempfile.TemporaryDirectory() as folder:
-            small = {**NYU_SETTINGS, "size": (16, 16), "base_channels": 1, "epochs": 1, "batch": 2, "workers": 0}
+            small = {**NYU_SETTINGS, "size": (16, 16), "base_channels": 1, "epochs": 1, "workers": 0}
+            small.update({"device": "cpu", "amp": False})  # a whole epoch is too long for the emulated GPU
             return train_and_score(TrainConfig(data="rooms", out=str(Path(folder, "run")), **small), "rooms", True)
     config = TrainConfig(data=options.nyu[0], out=str(options.out), **NYU_SETTINGS)
     return train_and_score(config, options.nyu[1], False)

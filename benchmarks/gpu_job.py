@@ -103,10 +103,10 @@ def speed(job: Job, work: Workload, function: Callable[[], object], seconds: flo
         return 1000 * (time.perf_counter() - start_s) / calls, 1000 * (handed_over_s - start_s) / calls
 
     begin_s, blocks = time.perf_counter(), [block(1)]
-    calls = 1 if job.rehearsal else max(1, int(1000 * BLOCK_S / blocks[0][0]))
-    while len(blocks) <= (1 if job.rehearsal else LEAST_BLOCKS) or (
-        time.perf_counter() - begin_s < seconds and not job.rehearsal
-    ):
+    if job.rehearsal:
+        return blocks[0]
+    calls = max(1, int(1000 * BLOCK_S / blocks[0][0]))
+    while len(blocks) <= LEAST_BLOCKS or time.perf_counter() - begin_s < seconds:
         blocks.append(block(calls))
     total_ms, host_ms = zip(*blocks[1:])  # the first one warms up
     return statistics.median(total_ms), statistics.median(host_ms)
@@ -121,7 +121,7 @@ def largest_batch(
         clean()
         try:
             work = make(dataclasses.replace(job.case, batch=batch), precision)
-            for _ in range(2):
+            for _ in range(1 if job.rehearsal else 2):
                 work.train_step()
             work.wait()
         except errors:

@@ -21,9 +21,10 @@ from minidepth import Tensor, losses, ops, optim
 from minidepth.backend import Array, xp
 from minidepth.bench import Layer, unet_layers
 from minidepth.nn import Parameter
-from minidepth.ops.conv2d import plain_forward, plain_grad_weight, plain_grad_x
-from minidepth.ops.gpu import direct, implicit_gemm, paths
+from minidepth.ops.conv2d import forward, grad_weight, grad_x, plain_forward, plain_grad_weight, plain_grad_x
+from minidepth.ops.gpu import direct, implicit_gemm, implicit_gemm_tensor
 from minidepth.ops.product import SIDE, product_cuda
+from minidepth.precision import factors
 
 Ceilings = dict[str, float]
 """What the card can do: "copy" in GB/s, "float32", "TF32" and "half" in TFLOP/s."""
@@ -93,15 +94,17 @@ def ceilings_text(ceilings: Ceilings) -> str:
 def measure(card: Card, ceilings: Ceilings, scale: Scale, until_s: float) -> tuple[list[Row], int]:
     """The rows, and how many cases there was no time for."""
     rows, left_out = [], 0
+    seen = set()
     for case in cases(scale):
+        kind = case.name, case.column, case.precision
+        if card.rehearsal and kind in seen:  # one size of each does to see that it runs
+            continue
+        seen.add(kind)
         if time.perf_counter() > until_s:
             left_out += 1
             continue
-        before, implicit_gemm.tf32 = implicit_gemm.tf32, case.precision == "TF32"
-        try:
+        with factors(case.precision == "TF32"):
             ms = card.time_ms(case.call)
-        finally:
-            implicit_gemm.tf32 = before
         speed = case.n_bytes / ms / 1e6 if case.n_bytes else 2 * case.multiply_adds / ms / 1e9
         ceiling = ceilings["copy" if case.n_bytes else case.precision]
         rows.append(Row(*case[:4], ms, speed, speed / ceiling, case.n_bytes > 0))
@@ -178,15 +181,15 @@ def moves(shape: tuple[int, int, int, int], precision: str) -> Iterator[Case]:
         ("interpolate, nearest x 2", double("nearest"), [half], lambda x, y: x + y, lambda x, y: x + y),
         ("cat", lambda *parts: ops.cat(parts, dim=1), [shape, shape], lambda x, y: 2 * y, None),
     ]
-    for name, operation, shapes, forward, backward in layers:
+    for name, operation, shapes, bytes_forward, bytes_backward in layers:
         inputs = [Tensor(on_card(shape, TYPES[precision]), requires_grad=True) for shape in shapes]
         y = operation(*inputs)
         grad, sizes = on_card(y.shape, TYPES[precision], seed=3), (sum(x.data.nbytes for x in inputs), y.data.nbytes)
         title = "x".join(map(str, inputs[0].shape))
-        yield Case(name, "forward", title, precision, partial(operation, *inputs), forward(*sizes))
-        if backward is not None:
+        yield Case(name, "forward", title, precision, partial(operation, *inputs), bytes_forward(*sizes))
+        if bytes_backward is not None:
             pullback = y._node.pullback
-            yield Case(name, "backward", title, precision, partial(pullback, grad), backward(*sizes))
+            yield Case(name, "backward", title, precision, partial(pullback, grad), bytes_backward(*sizes))
         del y, inputs, grad
 
 
@@ -234,8 +237,7 @@ def convolutions(layers: list[Layer], precision: str) -> Iterator[Case]:
     for layer in layers:
         x, grad = on_card(layer.x_shape, dtype), on_card(layer.y_shape, dtype, seed=1)
         weight, settings = on_card(layer.weight_shape, seed=2), layer[2:6]
-        calls = conv_calls(paths.choose(layer.weight_shape, layer.stride, layer.padding, layer.groups), layer)
-        for name, call in calls.items():
+        for name, call in conv_calls(CHOSEN, layer).items():
             run = partial(call, x, weight, grad, settings)
             yield Case("conv", name, str(layer), precision, run, multiply_adds=layer.multiply_adds)
 
@@ -245,15 +247,17 @@ def conv_calls(way: Any, layer: Layer) -> dict[str, Callable[..., Array]]:
 
     The first layer's x wants no gradient; an up-convolution is the adjoint of a convolution, so its forward is dL/dx.
     """
-    forward, grad_x = ("dL/dx", "forward") if layer.transposed else ("forward", "dL/dx")
+    one, other = ("dL/dx", "forward") if layer.transposed else ("forward", "dL/dx")
     calls: dict[str, Callable[..., Array]] = {
-        forward: lambda x, w, g, s: way.forward(x, w, None, *s),
-        grad_x: lambda x, w, g, s: way.grad_x(g, w, x.shape, *s),
+        one: lambda x, w, g, s: way.forward(x, w, None, *s),
+        other: lambda x, w, g, s: way.grad_x(g, w, x.shape, *s),
         "dL/dweight": lambda x, w, g, s: way.grad_weight(g, x, w.shape, *s),
     }
     return {name: call for name, call in calls.items() if not (layer.first and name == "dL/dx")}
 
 
+CHOSEN = SimpleNamespace(forward=forward, grad_x=grad_x, grad_weight=grad_weight)
+"""What the rule of ops/gpu/paths.py picks, as in training."""
 PLAIN = SimpleNamespace(forward=plain_forward, grad_x=plain_grad_x, grad_weight=plain_grad_weight)
 """im2col and a matrix product, which every other way is checked against."""
 
@@ -266,8 +270,8 @@ def ladder_of_convolutions(scale: Scale) -> Iterator[Case]:
         ("1. a thread for each number", direct, "float32"),
         ("2. im2col and a product", PLAIN, "float32"),
         ("3. implicit product", implicit_gemm, "float32"),
-        ("4. on tensor cores", implicit_gemm, "TF32"),
-        ("5. half", implicit_gemm, "half"),
+        ("4. on tensor cores, in TF32", implicit_gemm_tensor, "TF32"),
+        ("5. on tensor cores, in half", implicit_gemm_tensor, "half"),
     ]
     weight = on_card(layer.weight_shape, seed=2)
     for title, way, precision in steps:
@@ -284,24 +288,3 @@ def ladder_of_products(scale: Scale) -> Iterator[Case]:
     for version in ("product_naive", *SIDE):
         run = partial(product_cuda, a, b, version=version)
         yield Case(version, "forward", f"{side}x{side}", "float32", run, multiply_adds=side**3)
-
-
-def plot(rows: list[Row], path: Any, title: str) -> None:
-    """A point for each kernel: the share of its ceiling, large layers and small ones on one line."""
-    from matplotlib import pyplot as plt
-
-    shown = [(f"{row.name}, {row.column}", row) for row in rows if not row.name.startswith(("conv,", "product"))]
-    names = list(dict.fromkeys(name for name, _ in shown))
-    figure_, axis = plt.subplots(figsize=(8, 1 + 0.22 * len(names)), layout="constrained")
-    for precision, color in zip(TYPES, ("#2c3e50", "#d9a441", "#c0392b")):
-        some = [(100 * row.share, names.index(name)) for name, row in shown if row.precision == precision]
-        axis.plot(*zip(*some), "o", color=color, label=precision)
-    axis.axvline(100 * TARGET, color="black", linewidth=0.8, linestyle=":")
-    axis.set(xlabel="% of a copy, or of cuBLAS's product in that type", xlim=(0, None))
-    axis.set_yticks(range(len(names)), names, fontsize=8)
-    axis.invert_yaxis()
-    axis.set_title(title, fontsize=9)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(fontsize=8, frameon=False)
-    figure_.savefig(path, dpi=100)
-    plt.close(figure_)

@@ -16,16 +16,14 @@ from unet_minidepth import network
 from minidepth import Tensor, no_grad, ops
 from minidepth.backend import to_device
 from minidepth.losses import mse
-from minidepth.ops.gpu import implicit_gemm
 from minidepth.optim import Adam, LossScaler
+from minidepth.precision import factors
 from minidepth.testing import checking
 
 
 def workload(case: Case, precision: str, card: Card) -> Workload:
     """A network, its optimiser and a batch on the card."""
     half = precision == "half"
-    implicit_gemm.tf32 = precision != "float32"
-    watched = checking if card.rehearsal else contextlib.nullcontext
     pool = None if card.rehearsal else card.cupy.get_default_memory_pool()
     model = network(case).to("cuda")
     adam, scaler = Adam(model.parameters(), lr=RATE), LossScaler(model.parameters()) if half else None
@@ -33,12 +31,17 @@ def workload(case: Case, precision: str, card: Card) -> Workload:
     valid = to_device(np.ones(depth_m.shape, bool), "cuda")
     most_used = [0.0]
 
+    @contextlib.contextmanager
+    def exactly() -> Any:
+        with factors(precision != "float32"), checking() if card.rehearsal else contextlib.nullcontext():
+            yield
+
     def forward() -> Tensor:
         x = Tensor(image)
         return ops.cast(model(ops.cast(x, np.float16)), np.float32) if half else model(x)
 
     def train_step() -> Any:
-        with watched():
+        with exactly():
             loss = mse(forward(), depth_m, valid)
             adam.zero_grad()
             if scaler is None:
@@ -51,7 +54,7 @@ def workload(case: Case, precision: str, card: Card) -> Workload:
             return loss
 
     def inference() -> None:
-        with no_grad(), watched():
+        with no_grad(), exactly():
             model.eval()
             forward()
             model.train()

@@ -74,7 +74,7 @@ class Lesson:
 
     @property
     def seconds(self) -> float:
-        """How long the whole script runs on two cores, with solutions."""
+        """How long the whole script computes, with solutions."""
         return float(self.front["seconds"])
 
     @cached_property

@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 from measure import Case
 
 PRECISIONS = ("float32", "TF32", "half")
+FIRST_SCALE = 2.0**10
+"""Of losses in half. PyTorch's gradients of weights are half, too: with its own first scale, 2^16, the first steps of a
+network are skipped there and not here, and the second losses could not be compared."""
 BLOCK_S, LEAST_BLOCKS = 0.1, 3
 """Steps are timed in blocks of so long, with one wait at the end of each, as in training nobody waits for a step."""
 

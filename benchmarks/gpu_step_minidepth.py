@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from gpu_card import Card, Rehearsal
-from gpu_job import Job, Workload, run
+from gpu_job import FIRST_SCALE, Job, Workload, run
 from measure import RATE, Case
 from unet_minidepth import network
 
@@ -26,7 +26,7 @@ def workload(case: Case, precision: str, card: Card) -> Workload:
     half = precision == "half"
     pool = None if card.rehearsal else card.cupy.get_default_memory_pool()
     model = network(case).to("cuda")
-    adam, scaler = Adam(model.parameters(), lr=RATE), LossScaler(model.parameters()) if half else None
+    adam, scaler = Adam(model.parameters(), lr=RATE), LossScaler(model.parameters(), FIRST_SCALE) if half else None
     image, depth_m = (to_device(array, "cuda") for array in case.batch_of_pictures())
     valid = to_device(np.ones(depth_m.shape, bool), "cuda")
     most_used = [0.0]

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 import torch
-from gpu_job import Job, Workload, run
+from gpu_job import FIRST_SCALE, Job, Workload, run
 from measure import RATE, Case
 from torch.nn import functional as F  # noqa: N812 (its customary name)
 from unet_torch import network
@@ -25,7 +25,10 @@ def workload(case: Case, precision: str, device: str, memory_format: torch.memor
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     model = network(case).to(device, memory_format=memory_format)
-    adam, scaler = torch.optim.Adam(model.parameters(), lr=RATE), torch.amp.GradScaler(device, enabled=half)
+    adam, scaler = (
+        torch.optim.Adam(model.parameters(), lr=RATE),
+        torch.amp.GradScaler(device, FIRST_SCALE, enabled=half),
+    )
     image, depth_m = (torch.from_numpy(array).to(device) for array in case.batch_of_pictures())
     image = image.contiguous(memory_format=memory_format)
 

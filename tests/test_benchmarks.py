@@ -40,7 +40,7 @@ def rows():
     }
 
 
-@pytest.mark.parametrize("name", ["step", "conv", "ops", "scaling", "latency", "nyu", "systems"])
+@pytest.mark.parametrize("name", ["step", "conv", "ops", "scaling", "latency", "nyu", "systems", "launches"])
 def test_each_program_has_its_place_in_the_results(name):
     text = (BENCHMARKS / "RESULTS.md").read_text(encoding="utf-8")
     assert text.count(f"<!-- {name} -->\n") == text.count(f"<!-- /{name} -->\n") == 1

@@ -156,3 +156,11 @@ def test_the_table_of_kernels_and_its_verdict(load) -> None:
     assert "| leaky_relu | 2x2 | half | 0.5, 3,000, 75% |" in text
     assert "80% of a copy: reached by 1 of 2; not by leaky_relu (forward, half).\n" in text
     assert "There was no time for 3 more." in text
+
+
+def test_a_training_step_makes_no_more_launches_than_it_did(load) -> None:
+    """Each is some microseconds of Python, for which the GPU of a small network waits. Fewer are welcome: lower this."""
+    launches = load("launches")
+    case = launches.CASES[0]
+    row = launches.minidepth_step(type(case)(**{**vars(case), "steps": 1}))
+    assert 200 <= row["launches"] <= 230

@@ -82,8 +82,10 @@ def _installation() -> list[Path]:
     package = Path(minidepth.__file__).resolve().parent
     shared = [sys.prefix, sys.base_prefix, sys.exec_prefix, site.getusersitepackages(), "/usr", "/lib", "/lib64"]
     named = {Path(place).resolve() for place in (*shared, *sys.path) if place}
-    single = [Path(place) for place in ("/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/null")]
-    return [package, *(place for place in sorted(named) if place not in (package.parent, Path("/"))), *single]
+    single = ("/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/null", "/proc/cpuinfo", "/proc/meminfo")
+    own = Path("/proc/self").resolve()  # where the library looks which BLAS it has
+    kept = [place for place in sorted(named) if place not in (package.parent, Path("/"))]
+    return [package, *kept, own, *map(Path, single)]
 
 
 def around(root: Path, hole: Path) -> list[Path]:

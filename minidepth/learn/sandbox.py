@@ -147,8 +147,10 @@ class Child:
 
     def _drain(self, process: subprocess.Popen[bytes]) -> None:
         """Keep the last of what comes on standard error, so that it never fills its pipe."""
-        with contextlib.suppress(ValueError, OSError):
-            while process.stderr is not None and (part := os.read(process.stderr.fileno(), 4096)):
+        if process.stderr is None:
+            return
+        with process.stderr as stream, contextlib.suppress(OSError):
+            while part := os.read(stream.fileno(), 4096):
                 self._complaint = (self._complaint + part)[-2000:]
 
     def _end(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
-from typing import Any
 
 from minidepth.learn.definitions import Definitions
 from minidepth.learn.master import Lesson
@@ -48,11 +47,13 @@ def uses(definitions: Definitions, rules: dict[str, list[str]]) -> list[str]:
             found[name] = f"{definitions.place(line)}: uses {name}, which is not needed here"
         elif "__" in name.partition(".")[2]:
             found[name] = f"{definitions.place(line)}: uses {name}, which looks behind Python's curtains"
+    imports = _imports(whole)
     for node in own:
         for part in ast.walk(node):
-            changed = _changed(part, _imports(whole))
-            if changed:
-                found.setdefault(f"= {changed}", f"{definitions.place(part.lineno)}: changes {changed} for everybody")  # type: ignore[attr-defined]
+            if isinstance(part, ast.Assign):
+                for changed in _changed(part, imports):
+                    place = definitions.place(part.lineno)
+                    found.setdefault(f"= {changed}", f"{place}: changes {changed} for everybody")
     return list(found.values())
 
 
@@ -104,12 +105,7 @@ def _dotted(node: ast.expr, imports: dict[str, str]) -> str:
     return ""
 
 
-def _changed(node: ast.AST, imports: dict[str, str]) -> str:
+def _changed(node: ast.Assign, imports: dict[str, str]) -> list[str]:
     """``numpy.allclose`` where that is assigned to."""
-    targets: list[Any] = node.targets if isinstance(node, ast.Assign) else []
-    for target in targets:
-        if isinstance(target, ast.Attribute):
-            name = _dotted(target, imports)
-            if name and not name.startswith("x."):
-                return name
-    return ""
+    names = [_dotted(target, imports) for target in node.targets if isinstance(target, ast.Attribute)]
+    return [name for name in names if name and not name.startswith("x.")]

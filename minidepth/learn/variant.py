@@ -26,7 +26,7 @@ from typing import Any
 from minidepth.learn.errors import LearnerError, LessonError
 
 _CHOICE = re.compile(r"^([A-Z][A-Z0-9_]*) = (\S+)  # choose: (.+)$", re.MULTILINE)
-_MARK = re.compile(r"^[\s#\"]*Variant: ([\w-]{1,40})", re.MULTILINE)
+_MARK = re.compile(r"^[ \t#\"]{0,12}Variant: ([\w-]{1,40})", re.MULTILINE)
 _WORD = re.compile(r"[\w-]{1,40}", re.ASCII)
 
 

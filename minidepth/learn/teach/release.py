@@ -149,22 +149,14 @@ def leaks(whole: bytes, expected: list[str], all_lessons: list[Lesson]) -> list[
 
 def secrets_of(lesson: Lesson) -> dict[str, str]:
     """Lines that students should not be given, and what they are."""
-    found = {}
-    for exercise in lesson.exercises:
-        found.update(_lines(lesson.written(exercise), f"a line of solution {exercise}"))
+    texts = [(hint, f"a hint for {one.exercise}") for one in checks_of(lesson) for hint in one.hints]
     for mutant in mutants_of(lesson):
-        for text in (mutant.says, mutant.new):
-            found.update(_lines(text, f"a mistake of {mutant.exercise}"))
-    for one in checks_of(lesson):
-        for hint in one.hints:
-            found.update(_lines(hint, f"a hint for {one.exercise}"))
-    return found
+        texts += [(text, f"a mistake of {mutant.exercise}") for text in (mutant.says, mutant.new)]
+    texts += [(lesson.written(exercise), f"a line of solution {exercise}") for exercise in lesson.exercises]
+    lines = ((line.strip(), what) for text, what in texts for line in text.splitlines())
+    return {line: what for line, what in lines if len(line) > SHORT}
 
 
 def given_lines(lesson: Lesson) -> set[str]:
     """What the author shows outside of solutions: a line that stands there, too, is no secret."""
     return {line.strip() for line in without_solutions(lesson.text).splitlines()}
-
-
-def _lines(text: str, what: str) -> dict[str, str]:
-    return {line.strip(): what for line in text.splitlines() if len(line.strip()) > SHORT}

@@ -22,6 +22,8 @@ from minidepth.learn.master import Lesson
 MOST_BYTES = 20 << 20
 """Of one file. A notebook with all its figures has a few."""
 
+BEGINNING_BYTES = 1 << 16
+
 MOST_FILES = 200
 """Of one student."""
 
@@ -149,10 +151,10 @@ def lesson_in(path: Path, lessons: dict[int, Lesson]) -> int | None:
 
 
 def beginning_of(path: Path) -> str:
-    """The text of a file as far as it is read; what is no text becomes question marks."""
+    """The first lines of a file, where its heading and its variant are; what is no text becomes question marks."""
     try:
         with path.open("rb") as file:
-            return file.read(MOST_BYTES).decode(errors="replace")
+            return file.read(BEGINNING_BYTES).decode(errors="replace")
     except OSError:
         return ""
 
@@ -165,7 +167,7 @@ def _entries(folder: Path) -> Iterator[Path]:
 
 
 def _ignored(name: str) -> bool:
-    return name.startswith(".") or name in ("__MACOSX", "__pycache__")
+    return name.startswith(".") and name not in (".", "..") or name in ("__MACOSX", "__pycache__")
 
 
 def _without_lesson(name: str, lessons: dict[int, Lesson]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from minidepth.learn import check
 
-CHAIN = 10_000
+CHAIN = 3_000
 """Longer than Python lets a function call itself."""
 
 MOST_READS = 1000
@@ -36,22 +36,28 @@ def summary(mine, result, **parents):
     return told
 
 
-def product(mine, a, b):
+def a_times_b(mine, a, b):
     """What a * b remembers."""
     one, other = mine.Scalar(a), mine.Scalar(b)
     return summary(mine, one * other, a=one, b=other)
 
 
-def square(mine, a):
+def a_times_a(mine, a):
     """What a * a remembers, and whether a is as it was."""
     one = mine.Scalar(a)
     return {**summary(mine, one * one, a=one), "value of a afterwards": one.value}
 
 
-def tanh_of(mine, a):
+def tanh_of_a(mine, a):
     """What tanh(a) remembers."""
     one = mine.Scalar(a)
-    return summary(mine, one.tanh(), a=one)
+    try:
+        result = one.tanh()
+    except TypeError as error:
+        if "not iterable" in str(error):
+            return {"problem": f"parents and slopes must be tuples, and one of yours is none ({error})"}
+        raise
+    return summary(mine, result, a=one)
 
 
 @check(
@@ -66,12 +72,12 @@ def tanh_of(mine, a):
 )
 def multiply(t):
     a, b = t.uniform(1.5, 3), t.uniform(-3, -1.5)
-    answer = t.run(product, a, b)
+    answer = t.run(a_times_b, a, b)
     t.that("problem" not in answer.value, f"a * b: {answer.value.get('problem')}")
     slopes = {"slope towards a": b, "slope towards b": a}
     answer.close({"value": a * b, "parents": ["a", "b"], **slopes}, f"a * b for a = {a:.4g}, b = {b:.4g}")
     expected = {"value": a * a, "parents": ["a", "a"], "slope towards a": 2 * a, "value of a afterwards": a}
-    t.run(square, a).close(expected, f"a * a for a = {a:.4g} (slopes towards the same parent added up)")
+    t.run(a_times_a, a).close(expected, f"a * a for a = {a:.4g} (slopes towards the same parent added up)")
 
 
 @check(
@@ -85,7 +91,7 @@ def multiply(t):
 )
 def tanh(t):
     for a in (t.uniform(0.3, 0.9), t.uniform(-2, -1)):
-        answer = t.run(tanh_of, a)
+        answer = t.run(tanh_of_a, a)
         t.that("problem" not in answer.value, f"tanh(a): {answer.value.get('problem')}")
         slope = 1 / math.cosh(a) ** 2
         answer.close({"value": math.tanh(a), "parents": ["a"], "slope towards a": slope}, f"tanh(a) for a = {a:.4g}")
@@ -124,22 +130,23 @@ def counting(mine):
     return Counting
 
 
-def order_of(mine, parents, slopes, root=-1):
-    """Which nodes newest_first gives, by number, in its order."""
+def newest_first_of_a_graph(mine, parents, slopes):
+    """Which nodes newest_first gives, by number, in its order; None where it gives nothing."""
     nodes = graph(mine, parents, slopes)
     place = {id(node): i for i, node in enumerate(nodes)}
-    return [place.get(id(node), -1) for node in mine.newest_first(nodes[root])]
+    given = mine.newest_first(nodes[-1])
+    return None if given is None else [place.get(id(node), -1) for node in given]
 
 
-def order_of_doubled(mine, additions):
+def newest_first_of_20_additions(mine):
     """How many nodes newest_first gives for y + y, again and again."""
-    nodes = graph(mine, *doubled(additions), counting(mine))
+    nodes = graph(mine, *doubled(20), counting(mine))
     return len(list(mine.newest_first(nodes[-1])))
 
 
-def order_of_a_chain(mine, length):
+def newest_first_of_a_long_chain(mine):
     """How many nodes newest_first gives for a long chain."""
-    return len(list(mine.newest_first(graph(mine, *chain(length))[-1])))
+    return len(list(mine.newest_first(graph(mine, *chain(CHAIN))[-1])))
 
 
 def doubled(additions):
@@ -169,9 +176,9 @@ DIAMONDS = [(), (), (0, 1), (2, 0), (), (1, 3), (4, 1), (4, 2), (5, 5), (8, 7)]
 def order(t):
     behind = [i for i in range(len(DIAMONDS)) if i != 6]
     slopes = [t.randn(len(before)).tolist() for before in DIAMONDS]
-    given = t.run(order_of, DIAMONDS, slopes)
-    t.that(isinstance(given.value, list), "newest_first must give something that can be walked over, such as a list")
-    seen = given.value
+    seen = t.run(newest_first_of_a_graph, DIAMONDS, slopes).value
+    t.that(isinstance(seen, list), "newest_first gives None; is there a return at the end?")
+    t.that(-1 not in seen, "newest_first gives something that is none of the graph's Scalars")
     lines = [f"in a graph of {len(behind)} nodes, made by hand; numbers are in the order in which they were made"]
     lines += [f"yours: {' '.join(map(str, seen))}"]
     twice = sorted({i for i in seen if seen.count(i) > 1})
@@ -184,8 +191,8 @@ def order(t):
         for parent in before:
             ok = i not in seen or seen.index(i) < seen.index(parent)
             t.that(ok, f"node {parent} comes before node {i}, which was made from it and has not paid in yet", *lines)
-    t.run(order_of_doubled, 20).close(21, "number of nodes of 20 additions y + y")
-    t.run(order_of_a_chain, CHAIN).close(CHAIN + 1, "number of nodes of a long chain")
+    t.run(newest_first_of_20_additions).close(21, "number of nodes of 20 additions y + y")
+    t.run(newest_first_of_a_long_chain).close(CHAIN + 1, "number of nodes of a long chain")
 
 
 def our_newest_first(root):
@@ -213,19 +220,19 @@ def walked_back(mine, nodes, times):
     return [float(node.grad) for node in nodes]
 
 
-def gradients(mine, parents, slopes, times=1):
+def backward_over_a_graph(mine, parents, slopes, times):
     """The gradients of all nodes."""
     return walked_back(mine, graph(mine, parents, slopes), times)
 
 
-def gradients_of_doubled(mine, additions):
+def backward_over_20_additions(mine):
     """The gradient of the first node of y + y, again and again."""
-    return walked_back(mine, graph(mine, *doubled(additions), counting(mine)), 1)[0]
+    return walked_back(mine, graph(mine, *doubled(20), counting(mine)), 1)[0]
 
 
-def gradient_of_a_chain(mine, length):
+def backward_over_a_long_chain(mine):
     """The gradient of the first node of a long chain."""
-    return walked_back(mine, graph(mine, *chain(length)), 1)[0]
+    return walked_back(mine, graph(mine, *chain(CHAIN)), 1)[0]
 
 
 def by_equations(parents, slopes):
@@ -252,7 +259,7 @@ def back(t):
     slopes = [t.randn(len(before)).tolist() for before in DIAMONDS]
     expected = by_equations(DIAMONDS, slopes)
     for times in (1, 2):
-        answer = t.run(gradients, DIAMONDS, slopes, times)
+        answer = t.run(backward_over_a_graph, DIAMONDS, slopes, times)
         for i in reversed(range(len(DIAMONDS))):
             users = [f"node {j}" for j, before in enumerate(DIAMONDS) if i in before and j != 6]
             by = f", used by {' and '.join(users)}" if users else ""
@@ -260,5 +267,5 @@ def back(t):
             answer.item(i).close(
                 expected[i], f"grad of {'the root' if i == 9 else f'node {i}{by}'}{after}", 1e-9, 1e-12
             )
-    t.run(gradients_of_doubled, 20).close(2.0**20, "grad of x for 20 additions y + y")
-    t.run(gradient_of_a_chain, CHAIN).close(1.0, "grad of the first node of a long chain")
+    t.run(backward_over_20_additions).close(2.0**20, "grad of x for 20 additions y + y")
+    t.run(backward_over_a_long_chain).close(1.0, "grad of the first node of a long chain")

@@ -22,6 +22,25 @@ RECURSION = """found, seen = [], set()
     visit(root)
     return found[::-1]"""
 
+DEPTH_FIRST = """found, stack = [], [root]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.append(node)
+            stack.extend(node.parents)
+    return found"""
+
+WALK = """for node in nodes:
+        for parent, slope in zip(node.parents, node.slopes):
+            parent.grad += slope * node.grad"""
+
+NO_WAITING = """def go(node):
+        for parent, slope in zip(node.parents, node.slopes):
+            parent.grad += slope * node.grad
+            go(parent)
+
+    go(root)"""
+
 MUTANTS = [
     Mutant("1.1", "slopes swapped", "(other.value, self.value)", "(self.value, other.value)", "the two slopes are swapped. When a moves by h, a * b moves by h * b: the slope towards a is the value of b."),
     Mutant("1.1", "slopes of a sum", "(other.value, self.value)", "(1.0, 1.0)", "these are the slopes of a sum. The larger b is, the more a * b moves with a."),
@@ -44,6 +63,7 @@ MUTANTS = [
     Mutant("1.2", "comma", "(self,)", "(self)", "there is a tuple of one without its comma: (self) is only self in brackets, (self,) is a tuple, and so is (1 - t * t,)."),
     Mutant("1.2", "value as parent", "(self,)", "(self.value,)", "the parent is a number; keep the Scalar itself, since it is the one that remembers."),
     Mutant("1.3", "as found", "sorted(found, key=lambda node: node.number, reverse=True)", "found", "the nodes are in the order in which you found them. One that is found early on a short way may be used by one that is found later."),
+    Mutant("1.3", "depth first", COLLECT, DEPTH_FIRST, "each way is followed to its end before the next one begins, so a node may come before another that was made from it; sort the nodes by number when you have them all."),
     Mutant("1.3", "oldest first", ", reverse=True", "", "the oldest node comes first. The walk back begins at the root, which is the newest."),
     Mutant("1.3", "every path", "if parent not in seen:", "if True:", "a node is collected once for each way that leads to it; look first whether you have it already."),
     Mutant("1.3", "root missing", "[root], {root}", "list(root.parents), {root, *root.parents}", "the root is missing: it is the one with which the walk begins."),
@@ -53,11 +73,13 @@ MUTANTS = [
     Mutant("1.3", "by value", "node.number,", "node.value,", "the nodes are sorted by their values; the order in which they were made is in number."),
     Mutant("1.3", "calls itself", COLLECT, RECURSION, "the order is right, but the function calls itself for each parent, and Python stops that after some 1000 calls inside each other; collect with a loop."),
     Mutant("1.4", "overwritten", "parent.grad += slope", "parent.grad = slope", "each share overwrites the one before; several nodes may pay in to the same parent, so it is +=.", "the pitfall"),
-    Mutant("1.4", "root without its 1", "root.grad = 1.0", "pass", "the root's grad is not set to 1, so there is nothing to hand on and everything stays 0."),
+    Mutant("1.4", "root without its 1", "root.grad = 1.0", "pass", "every grad stays 0, as the root's is not 1 when the walk begins; set it to 1 after all of them have been set to 0."),
     Mutant("1.4", "value at the root", "root.grad = 1.0", "root.grad = root.value", "the walk begins with the root's value; when the root moves by h, the root moves by 1 times h, so it is 1."),
     Mutant("1.4", "grads kept", "node.grad = 0.0", "pass", "the shares of the former call are still there and are handed on once more; begin with every grad at 0."),
     Mutant("1.4", "slope alone", "slope * node.grad", "slope", "the parent gets the slope alone; along a path slopes multiply, so it is the slope times the node's own grad."),
     Mutant("1.4", "sum along a path", "slope * node.grad", "slope + node.grad", "slope and grad are added; along a path slopes multiply. It is over several paths that they add."),
+    Mutant("1.4", "no waiting", WALK, NO_WAITING, "a node hands on its grad as soon as one share has come in, and again with the next one, so the first is counted twice; walk over newest_first(root), and each node hands on once."),
+    Mutant("1.4", "first arrow twice", "parent.grad += slope *", "parent.grad += node.slopes[node.parents.index(parent)] *", "where two arrows lead to the same parent, both take the first one's slope: index finds that one each time; walk over zip(node.parents, node.slopes)."),
     Mutant("1.4", "oldest first", "for node in nodes:\n        for parent", "for node in nodes[::-1]:\n        for parent", "the walk begins at the oldest node, when nothing has come to it yet; begin at the root."),
     Mutant("1.4", "value in place of grad", "slope * node.grad", "slope * node.value", "the slope is multiplied with the node's value; what a node hands on is a share of its grad."),
     Mutant("1.4", "parent's grad", "slope * node.grad", "slope * parent.grad", "the parent gets a share of its own grad; it is the node's that is handed on."),

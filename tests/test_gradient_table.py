@@ -44,11 +44,11 @@ class TestRows:
     def test_every_row_fails_if_every_gradient_is_a_thousandth_too_large(self, monkeypatch):
         from_op = Tensor.from_op
 
-        def spoiled_from_op(op, value, parents, pullback):
+        def spoiled_from_op(op, value, parents, pullback, **how):
             def spoiled(grad):
                 return tuple(None if g is None else g * 1.001 for g in pullback(grad))
 
-            return from_op(op, value, parents, spoiled)
+            return from_op(op, value, parents, spoiled, **how)
 
         monkeypatch.setattr(Tensor, "from_op", staticmethod(spoiled_from_op))
         passed = [f"{row.op} {row.setting} {row.kind} {check}" for row in rows() for check in _passed(row.check())]

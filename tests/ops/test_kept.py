@@ -121,12 +121,12 @@ def test_values_of_a_network_are_freed_while_backward_runs(monkeypatch, norm, re
     def bytes_alive(values) -> int:
         return sum(n_bytes for n_bytes, reference in values if reference() is not None)
 
-    def watched_from_op(op, value, parents, pullback):
+    def watched_from_op(op, value, parents, pullback, **how):
         def watched(grad):
             left_bytes.append(bytes_alive(made[place + 1 :]))
             return pullback(grad)
 
-        result = from_op(op, value, parents, watched)
+        result = from_op(op, value, parents, watched, **how)
         place = len(made)
         if result.requires_grad:  # or it is a sum of gradients
             made.append((value.nbytes, weakref.ref(value)))

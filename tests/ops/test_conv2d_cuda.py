@@ -126,8 +126,9 @@ TENSOR_CORES = [
     Layer((1, 2, 15, 14), (2, 2, 3, 3), (1, 1), (8, 8), (8, 8)),  # regions for a row of taps
     Layer((1, 2, 16, 13), (2, 2, 3, 3), (1, 1), (18, 18), (18, 18)),  # and for one tap
     Layer((1, 1, 13, 15), (2, 1, 7, 7), (2, 2), (3, 3)),
+    Layer((1, 25, 16, 15), (2, 25, 1, 2), (1, 1), (0, 9), (1, 17)),  # more pieces than threads could bring for two taps
 ]
-"""Of the last three the regions are too large for all taps at once."""
+"""Of the last four the regions are too large for all taps at once."""
 
 
 def rounded_to_tf32(array: np.ndarray) -> np.ndarray:

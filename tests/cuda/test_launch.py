@@ -212,6 +212,23 @@ def test_other_numbers(kernels, x) -> None:
             launch(scale, ONE, x, x, 2.0, wrong)
 
 
+def test_what_is_remembered_of_one_number_says_nothing_of_another(kernels, x) -> None:
+    given = []
+    kept = RUNNERS[type(x)]
+    RUNNERS[type(x)] = lambda kernel, real, grid, arguments: given.append(arguments)
+    try:
+        launch(kernels["scale"], ONE, x, x, 0.0, 8)
+        with pytest.raises(ValueError, match="takes int n, in which 8.0 does not fit"):
+            launch(kernels["scale"], ONE, x, x, 0.0, 8.0)
+        launch(kernels["scale"], ONE, x, x, -0.0, 9)
+        launch(kernels["scale"], ONE, x, x, np.float64(0.5), True)
+        launch(kernels["scale"], ONE, x, x, 0.5, 1)
+    finally:
+        RUNNERS[type(x)] = kept
+    assert [[type(value) for value in arguments[2:]] for arguments in given] == [[np.float32, np.int32]] * 4
+    assert not any(np.signbit(arguments[2]) for arguments in given)  # whoever came first, 0 is 0
+
+
 @pytest.mark.parametrize(
     "blocks, threads, text",
     [

@@ -189,7 +189,7 @@ def run_summary(arguments: argparse.Namespace) -> int:
         return 0
     from minidepth.memory_report import report
 
-    step = {name: getattr(arguments, name) for name in ("batch", "accumulate", "loss", "optimizer")}
+    step = {name: getattr(arguments, name) for name in ("batch", "accumulate", "loss", "optimizer", "device")}
     print(report(arguments.model, given, size, arguments.memory, **step))
     return 0
 

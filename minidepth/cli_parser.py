@@ -197,10 +197,11 @@ def add_summary(commands: Any) -> None:
         "--memory", metavar="SIZE", nargs="?", const="",
         help="what a training step takes on a GPU and on the CPU; or, with 16GB say, the largest batch that fits",
     )  # fmt: skip
-    command.add_argument("--batch", type=int, metavar="N", help="of that step (default: 8)")
-    command.add_argument("--loss", metavar="TEXT", help="of that step, as for train (default: a plain one)")
-    command.add_argument("--optimizer", metavar="TEXT", default="adam", help="of that step (default: adam)")
-    command.add_argument("--accumulate", type=int, metavar="N", default=1, help="batches that make that step together")
+    command.add_argument("--device", choices=("cpu", "cuda"), help="where that step is taken (default: both)")
+    command.add_argument("--batch", type=int, metavar="N", help="its frames (default: 8)")
+    command.add_argument("--loss", metavar="TEXT", help="its loss, as for train (default: a plain one)")
+    command.add_argument("--optimizer", metavar="TEXT", default="adam", help="as for train (default: adam)")
+    command.add_argument("--accumulate", type=int, metavar="N", default=1, help="batches that make it together")
 
 
 def add_gradcheck(commands: Any) -> None:

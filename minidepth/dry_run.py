@@ -105,20 +105,22 @@ def _process_bytes() -> int:
     return resident_bytes()
 
 
-def largest_batch(peak: Callable[..., Peak], step: Step, limit_bytes: int) -> int:
-    """The largest batch with which `step` fits into `limit_bytes`, 0 where not even one frame does.
+def largest_batch(peak: Callable[..., Peak], step: Step, limit_bytes: int) -> tuple[int, Peak | None]:
+    """The largest batch with which `step` fits into `limit_bytes`, and its memory; 0 where not even one frame does.
 
     Args:
         peak: `on_gpu` or `on_cpu`.
         step: of any batch.
         limit_bytes: what there is.
     """
+    found: dict[int, Peak] = {}
 
     def fits(batch: int) -> bool:
         try:
-            return peak(step._replace(batch=batch), limit_bytes).total <= limit_bytes
+            found[batch] = peak(step._replace(batch=batch), limit_bytes)
         except NoRoomError:
             return False
+        return found[batch].total <= limit_bytes
 
     one, two = (peak(step._replace(batch=batch)).total for batch in (1, 2))
     guess = max(0, 1 + (limit_bytes - one) // (two - one))  # what each frame takes is nearly the same
@@ -130,7 +132,7 @@ def largest_batch(peak: Callable[..., Peak], step: Step, limit_bytes: int) -> in
     while many - few > 1:
         middle = (few + many) // 2
         few, many = (middle, many) if fits(middle) else (few, middle)
-    return few
+    return few, found.get(few)
 
 
 def take_steps(

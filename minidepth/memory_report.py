@@ -20,19 +20,23 @@ from minidepth.nn import Module
 
 UNITS = {"MB": 2**20, "GB": 2**30}
 NOTES = """\
-GPU: what CuPy's memory pool takes from the card; the driver and the kernels take some hundred MB more.
-CPU: the whole process; pictures that are being read take a little more."""
+On a GPU this is what CuPy's memory pool takes; the driver and the kernels take some hundred MB more. On the CPU it is
+the whole process, but for pictures that are being read."""
 
 
 class Way(NamedTuple):
     """A way to train."""
 
     title: str
-    peak: Callable[..., Peak]
+    device: str
     amp: bool = False
 
+    @property
+    def peak(self) -> Callable[..., Peak]:
+        return on_gpu if self.device == "cuda" else on_cpu
 
-WAYS = (Way("GPU, float32", on_gpu), Way("GPU, --amp", on_gpu, amp=True), Way("CPU", on_cpu))
+
+WAYS = (Way("GPU, float32", "cuda"), Way("GPU, --amp", "cuda", amp=True), Way("CPU", "cpu"))
 
 
 def parse_bytes(text: str) -> int:
@@ -56,8 +60,9 @@ def report(
     accumulate: int = 1,
     loss: str | None = None,
     optimizer: str = "adam",
+    device: str | None = None,
 ) -> str:
-    """What a training step takes in every way; with a limit, such as ``"16GB"``, the largest batch in every way.
+    """What a training step takes in every way, or on `device` alone; with a limit, as ``"16GB"``, which batch fits.
 
     Raises:
         InputError: something cannot be used; the text names the option.
@@ -73,6 +78,8 @@ def report(
 
     rows = [("", *steps)]
     for way in WAYS:
+        if device not in (None, way.device):
+            continue
         cells = [_cell(way, each._replace(amp=way.amp), limit_bytes) for each in steps.values()]
         rows.append((way.title, *cells))
     if limit_bytes is None:
@@ -89,10 +96,8 @@ def report(
 def _cell(way: Way, step: Step, limit_bytes: int | None) -> str:
     if limit_bytes is None:
         return size_in_words(way.peak(step).total)
-    batch = largest_batch(way.peak, step, limit_bytes)
-    if batch == 0:
-        return "not even 1"
-    return f"{batch} in {size_in_words(way.peak(step._replace(batch=batch), limit_bytes).total)}"
+    batch, peak = largest_batch(way.peak, step, limit_bytes)
+    return "not even 1" if peak is None else f"{batch} in {size_in_words(peak.total)}"
 
 
 def size_in_words(count: int) -> str:

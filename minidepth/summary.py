@@ -9,7 +9,8 @@ counted, for one picture, or one of each kind where it takes several.
 
 Other layers have a few operations per number, which is little beside these, and are counted as none. Activation memory
 is the float32 size of all layer outputs together, for one picture; training keeps the part that backward needs, which
-is about three quarters with batch-norm and a little over half without.
+is about three quarters with batch-norm and a little over half without. What a whole training step takes, to the byte,
+is the subject of dry_run.py.
 """
 
 from __future__ import annotations

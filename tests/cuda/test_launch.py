@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from written_kernels import needs_compiler, written
@@ -12,6 +14,8 @@ from minidepth.cuda import Grid, constant, flat, launch, source
 from minidepth.cuda.launch import RUNNERS
 from minidepth.ops.activations import relu_grad_x
 from minidepth.testing import emulated
+
+leaky_relu = importlib.import_module("minidepth.ops.leaky_relu")
 
 TEXT = """
 // extern "C" __global__ void commented_out(real* y)
@@ -210,6 +214,13 @@ def test_other_numbers(kernels, x) -> None:
     for wrong, name in (("8", "str"), (None, "NoneType"), (x, "DeviceArray"), (1j, "complex")):
         with pytest.raises(TypeError, match=rf"launch: scale takes int n as a number, not {name}"):
             launch(scale, ONE, x, x, 2.0, wrong)
+
+
+@needs_compiler
+def test_a_twin_is_handed_a_copy_of_a_view() -> None:
+    x = np.arange(-4, 4, dtype=np.float32).reshape(2, 4)
+    for array in (emulated(x), emulated(x).T):  # the type is known from the first one on
+        np.testing.assert_array_equal(leaky_relu.forward(array, 0.5).get(), leaky_relu.forward(array.get(), 0.5))
 
 
 def test_what_is_remembered_of_one_number_says_nothing_of_another(kernels, x) -> None:

@@ -84,8 +84,7 @@ class Page:
 
         if "ipykernel" not in sys.modules:
             matplotlib.use("Agg")
-        from cycler import cycler
-        from matplotlib import pyplot
+        from matplotlib import cycler, pyplot
 
         matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLORS)})
         return pyplot.subplots(rows, columns, **options)

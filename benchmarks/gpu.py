@@ -21,6 +21,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import gpu_kernels
@@ -56,14 +57,24 @@ def main() -> None:
     seconds = {part: 60 * options.minutes * share for part, share in SHARES.items()}
     if not options.rehearse:
         print(f"compiled all kernels in {card.compile_all():.0f} s", file=sys.stderr)
+    failed = []
     for part in parts:
-        text = facts + PARTS[part](card, seconds.get(part, 0.0), options)
+        try:
+            text = facts + PARTS[part](card, seconds.get(part, 0.0), options)
+        except Exception:
+            if card.rehearsal:
+                raise
+            traceback.print_exc()
+            failed.append(part)  # the others still get their turn
+            continue
         print(text)
         card.free()
         if not options.rehearse:
             write_between_markers(f"gpu-{part}", text)
     if options.rehearse:
         print(NOT_MEASURED)
+    if failed:
+        sys.exit(f"gpu: failed, see above: {', '.join(failed)}")
 
 
 def arguments() -> argparse.Namespace:
@@ -93,10 +104,10 @@ def kernels(card: Card, seconds: float, options: argparse.Namespace) -> str:
     until_s = time.perf_counter() + (1e9 if card.rehearsal else seconds)
     scale = gpu_kernels.TINY if card.rehearsal else gpu_kernels.FULL
     measured = gpu_kernels.measure_ceilings(card)
-    rows, left_out = gpu_kernels.measure(card, measured, scale, until_s)
+    rows, remarks = gpu_kernels.measure(card, measured, scale, until_s)
     path = picture("gpu_kernels.png", card)
     gpu_plot.plot_kernels(rows, path, card.facts())
-    text = gpu_kernels.ceilings_text(measured) + gpu_kernels.text_of(rows, left_out)
+    text = gpu_kernels.ceilings_text(measured) + gpu_kernels.text_of(rows, remarks)
     return text + f"![Each kernel's share of its ceiling]({path.name})\n"
 
 

@@ -12,6 +12,7 @@ import importlib.metadata
 import math
 import platform
 import statistics
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -64,7 +65,10 @@ class Card:
 
         def build(file_and_type: tuple[Any, str]) -> None:
             with self.cupy.cuda.Device(0):
-                cupy_runner._module(*file_and_type, 0)
+                try:
+                    cupy_runner._module(*file_and_type, 0)
+                except RuntimeError as error:  # whoever launches a kernel of it is told again
+                    print(f"{file_and_type[1]}: {error}", file=sys.stderr)
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(build, [(file, dtype) for file in files() for dtype in ("float32", "float16")]))

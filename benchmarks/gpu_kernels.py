@@ -20,6 +20,7 @@ from results import table
 from minidepth import Tensor, losses, ops, optim
 from minidepth.backend import Array, xp
 from minidepth.bench import Layer, unet_layers
+from minidepth.cuda.device import line
 from minidepth.nn import Parameter
 from minidepth.ops.conv2d import forward, grad_weight, grad_x, plain_forward, plain_grad_weight, plain_grad_x
 from minidepth.ops.gpu import direct, implicit_gemm, implicit_gemm_tensor
@@ -91,9 +92,9 @@ def ceilings_text(ceilings: Ceilings) -> str:
     )
 
 
-def measure(card: Card, ceilings: Ceilings, scale: Scale, until_s: float) -> tuple[list[Row], int]:
-    """The rows, and how many cases there was no time for."""
-    rows, left_out = [], 0
+def measure(card: Card, ceilings: Ceilings, scale: Scale, until_s: float) -> tuple[list[Row], list[str]]:
+    """The rows, and what failed or had no time: one kernel does not cost the others their turn on a borrowed card."""
+    rows, remarks, left_out = [], [], 0
     seen = set()
     for case in cases(scale):
         kind = case.name, case.column, case.precision
@@ -103,15 +104,21 @@ def measure(card: Card, ceilings: Ceilings, scale: Scale, until_s: float) -> tup
         if time.perf_counter() > until_s:
             left_out += 1
             continue
-        with factors(case.precision == "TF32"):
-            ms = card.time_ms(case.call)
+        try:
+            with factors(case.precision == "TF32"):
+                ms = card.time_ms(case.call)
+        except Exception as error:
+            if card.rehearsal:
+                raise
+            remarks.append(f"{case.name}, {case.column}, {case.size}, {case.precision} failed: {line(error)}")
+            continue
         speed = case.n_bytes / ms / 1e6 if case.n_bytes else 2 * case.multiply_adds / ms / 1e9
         ceiling = ceilings["copy" if case.n_bytes else case.precision]
         rows.append(Row(*case[:4], ms, speed, speed / ceiling, case.n_bytes > 0))
-    return rows, left_out
+    return rows, remarks + [f"there was no time for {left_out} more"] * bool(left_out)
 
 
-def text_of(rows: list[Row], left_out: int) -> str:
+def text_of(rows: list[Row], remarks: list[str]) -> str:
     """A table of what moves numbers, one of what multiplies, and the ladders."""
     moves = [row for row in rows if row.moves]
     products = [row for row in rows if not row.moves]
@@ -121,7 +128,7 @@ def text_of(rows: list[Row], left_out: int) -> str:
     if moves and not any(math.isnan(row.share) for row in moves):
         text += f"Target, {TARGET:.0%} of a copy: reached by {len(moves) - len(slow)} of {len(moves)}"
         text += f"; not by {', '.join(dict.fromkeys(slow))}.\n\n" if slow else ".\n\n"
-    return text + f"There was no time for {left_out} more.\n\n" * bool(left_out)
+    return text + "".join(f"- {remark}\n" for remark in remarks) + "\n" * bool(remarks)
 
 
 def speeds_table(title: str, rows: list[Row]) -> str:

@@ -152,14 +152,14 @@ def test_speeds_emulated_are_of_the_bytes_that_the_kernels_move(load, emulated_g
 def test_the_table_of_kernels_and_its_verdict(load) -> None:
     kernels = load("gpu_kernels")
     row = kernels.Row("leaky_relu", "forward", "2x2", "half", 0.5, 3000.0, 0.75, True)
-    text = kernels.text_of([row, row._replace(name="relu", share=0.9)], 3)
+    text = kernels.text_of([row, row._replace(name="relu", share=0.9)], ["there was no time for 3 more"])
     assert "| leaky_relu | 2x2 | half | 0.5, 3,000, 75% |" in text
     assert "80% of a copy: reached by 1 of 2; not by leaky_relu (forward, half).\n" in text
-    assert "There was no time for 3 more." in text
+    assert "- there was no time for 3 more\n" in text
 
 
 def test_a_training_step_makes_no_more_launches_than_it_did(load) -> None:
-    """Each is some microseconds of Python, for which the GPU of a small network waits. Fewer are welcome: lower this."""
+    """Each is microseconds of Python, for which the GPU of a small network waits. With fewer, lower it."""
     launches = load("launches")
     case = launches.CASES[0]
     row = launches.minidepth_step(type(case)(**{**vars(case), "steps": 1}))

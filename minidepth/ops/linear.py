@@ -52,8 +52,8 @@ def grad_x(grad: Array, weight: Array, x_shape: tuple[int, ...]) -> Array:
 
 def grad_weight(grad: Array, x: Array) -> Array:
     """(..., O), (..., I) -> (O, I)."""
-    grad, x = (array.astype(dtype_of_sums(array), copy=False) for array in (grad, x))
-    return product(grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1]), transpose_a=True)
+    grad, x = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+    return product(grad, x, transpose_a=True, single=x.dtype == "float16")
 
 
 def _check(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:

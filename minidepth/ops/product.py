@@ -30,7 +30,12 @@ LEAST_PART = 512
 
 @kernel
 def product(
-    a: Array, b: Array, transpose_a: bool = False, transpose_b: bool = False, bias: Array | None = None
+    a: Array,
+    b: Array,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    bias: Array | None = None,
+    single: bool = False,
 ) -> Array:
     """(..., M, K) @ (..., K, N) + (N,) -> (..., M, N).
 
@@ -38,6 +43,8 @@ def product(
         a, b: matrices; their sizes before the last two broadcast.
         transpose_a, transpose_b: whether that one is handed in as (..., K, M), as (..., N, K).
         bias: added to every row, or None.
+        single: of float16, which a GPU has: give the sums as they are, in float32. Where one of a and b is float16, the
+            other may be float32, a parameter, and is rounded; bias is float32.
     """
     y = blas_product(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b)
     if bias is not None:
@@ -45,7 +52,7 @@ def product(
     return y
 
 
-@cuda(product)
+@cuda(product, half=True)
 def product_cuda(
     a: Array,
     b: Array,
@@ -54,12 +61,15 @@ def product_cuda(
     bias: Array | None = None,
     version: str | None = None,
     parts: int = 1,
+    single: bool = False,
 ) -> Array:
     """`product` by the kernel `version`, which may cut the sum over k into `parts`; without one, `choose` says how."""
     m, k = (a.shape[-1], a.shape[-2]) if transpose_a else a.shape[-2:]
     n = b.shape[-2] if transpose_b else b.shape[-1]
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    y = empty((*batch, m, n), a)
+    if "float16" in (a.dtype, b.dtype):
+        a, b = (x.astype("float16", copy=False) for x in (a, b))
+    y = empty((*batch, m, n), a, "float32" if single else None)
     if math.prod(b.shape[:-2]) == 1 and not transpose_a:  # one b for all: they are the rows of one large matrix
         batch, m = (), math.prod(batch) * m
         a, b = a.reshape(m, k), b.reshape(b.shape[-2:])
@@ -67,6 +77,8 @@ def product_cuda(
     sizes = [math.prod(batch), m, n, k]
     sizes += [*((1, m) if transpose_a else (k, 1)), m * k if math.prod(a.shape[:-2]) > 1 else 0]
     sizes += [*((k, 1) if transpose_b else (1, n)), k * n if math.prod(b.shape[:-2]) > 1 else 0]
+    if a.dtype == "float16":
+        return _in_half(a, b, bias, y, sizes)
     if version is None:
         version, parts = choose(*sizes[:4])
     if version == "product_naive":
@@ -86,6 +98,24 @@ def product_cuda(
     launch(version, Grid((blocks * parts, 1, 1), (threads, 1, 1)), a, b, None, of_parts, *sizes, part_k)
     launch("product_add_parts", flat(y.size), of_parts, bias, y, parts, y.size, n)
     return y
+
+
+def _in_half(a: Array, b: Array, bias: Array | None, y: Array, sizes: list[int]) -> Array:
+    """y, from factors in float16, by the tensor cores; where its tiles are few and the sums long, in parts."""
+    (batches, m, n, k), side = sizes[:4], constant("product_half", "TILE")
+    blocks, step = batches * -(-m // side) * -(-n // side), 8 * constant("product_half", "CHUNKS")
+    parts = 1 if blocks >= ENOUGH_BLOCKS else max(1, min(2 * ENOUGH_BLOCKS // max(1, blocks), k // LEAST_PART))
+    part_k = -(-k // (parts * step)) * step
+    parts = max(1, -(-k // max(1, part_k)))
+    grid = Grid((blocks * parts, 1, 1), (constant("product_half", "THREADS"), 1, 1))
+    if parts == 1 and y.dtype == "float16":
+        launch("product_half", grid, a, b, bias, y, None, *sizes, part_k)
+        return y
+    of_parts = empty((parts, *y.shape), a, "float32")
+    launch("product_half", grid, a, b, None, None, of_parts, *sizes, part_k)
+    sums = empty(y.shape, a, "float32")
+    launch("product_add_parts", flat(y.size), of_parts, bias, sums, parts, y.size, n)
+    return sums.astype(y.dtype, copy=False)
 
 
 def choose(batches: int, m: int, n: int, k: int) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import normal
-from twins import GPUS, assert_twin
+from twins import GPUS, ROUNDING, assert_twin, to_gpu, watched
 
 from minidepth import Tensor
 from minidepth.ops.product import ENOUGH_BLOCKS, LEAST_PART, choose, product, product_cuda
@@ -142,3 +142,40 @@ def test_matmul_and_its_gradients(a_shape, b_shape) -> None:
         results.append([y.numpy(), *(x.grad if move is np.asarray else x.grad.get() for x in (a, b))])
     for cpu, gpu in zip(*results):
         np.testing.assert_allclose(gpu, cpu, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+@pytest.mark.parametrize("single", [False, True])
+def test_half(single, gpu) -> None:
+    """Factors in half, sums in float32: each matrix either way, in whole rows of 16 bytes and not, over the edge."""
+    sizes = [
+        *settings(128),
+        (129, 72, 40, False, False),
+        (40, 136, 24, True, False),
+        (8, 5, 2 * LEAST_PART, False, True),
+    ]
+    for number, (m, n, k, transpose_a, transpose_b) in enumerate([*sizes, (3, 4, 0, False, False)]):
+        a, b = normal(*((k, m) if transpose_a else (m, k))), normal(*((n, k) if transpose_b else (k, n)), seed=1)
+        a, b, bias = (array.astype(np.float16) for array in (a, b, normal(n, seed=2)))
+        expected = product(*(array.astype(float) for array in (a, b)), transpose_a, transpose_b)
+        on_gpu = [to_gpu(gpu, array) for array in (a, b.astype(np.float32) if number % 2 else b)]
+        bias_there = None if number % 2 else to_gpu(gpu, bias.astype(np.float32))
+        with watched(gpu, np.float16):
+            y = product(*on_gpu, transpose_a, transpose_b, bias_there, single=single).get()
+        expected = expected if bias_there is None else expected + bias
+        assert y.dtype == (np.float32 if single else np.float16)
+        atol = ROUNDING * 2.0**-23 * max(1, k) ** 0.5 * np.abs(expected).max(initial=1)
+        np.testing.assert_allclose(y.astype(float), expected, rtol=0 if single else 2.0**-11, atol=atol)
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_batches_in_half(gpu) -> None:
+    for a_shape, b_shape in [
+        ((2, 3, 4), (2, 4, 5)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((3, 4), (3, 4, 2)),
+        ((2, 3, 4), (4, 2)),
+    ]:
+        a, b = (normal(*shape, seed=len(shape)).astype(np.float16) for shape in (a_shape, b_shape))
+        y = product(to_gpu(gpu, a), to_gpu(gpu, b)).get()
+        np.testing.assert_allclose(y.astype(float), a.astype(float) @ b.astype(float), rtol=2.0**-11, atol=1e-5)

@@ -40,8 +40,14 @@ def test_version_is_the_same_everywhere(setup_cfg):
     assert minidepth.__version__ == setup_cfg["metadata"]["version"]
 
 
-def test_every_folder_with_code_is_a_package():
-    # `packages = find:` silently leaves out a folder without __init__.py, and only a wheel would show it.
+def test_every_folder_with_code_is_a_package(setup_cfg):
+    # A folder that is not in the list is silently left out of a wheel, and only a wheel would show it.
+    listed = setup_cfg["options"]["packages"].split()
+    folders = {
+        "minidepth.lessons",
+        *(".".join(path.parent.relative_to(REPOSITORY).parts) for path in PACKAGE.rglob("*.py")),
+    }
+    assert sorted(listed) == sorted(folders)
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
     missing = [str(folder.relative_to(REPOSITORY)) for folder in folders if not (folder / "__init__.py").is_file()]
     assert missing == []

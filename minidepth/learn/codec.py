@@ -56,7 +56,7 @@ def receive(stream: BinaryIO) -> Any:
     header, body = _exactly(stream, lengths[0]), _exactly(stream, lengths[1])
     try:
         return _understood(json.loads(header), body)
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"no message: {error}") from None
 
 

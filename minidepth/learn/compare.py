@@ -21,7 +21,7 @@ def kind_of(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, np.generic):
         return f"a number of {value.dtype}"
-    return f"an {type(value).__name__}" if isinstance(value, int) else f"a {type(value).__name__}"
+    return "an int" if type(value) is int else f"a {type(value).__name__}"
 
 
 def difference(actual: Any, expected: Any, rtol: float, atol: float | None = None) -> list[str]:

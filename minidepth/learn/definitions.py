@@ -40,7 +40,8 @@ class Definitions:
             whole = ast.parse(text)
         except SyntaxError as error:
             shown = (error.text or "").strip()
-            raise LearnerError(f"{path.name}, {self.place(error.lineno or 1)}: {error.msg}: {shown}") from None
+            text = f"{path.name}, {self.place(error.lineno or 1)}: {error.msg}"
+            raise LearnerError(text + (f": {shown}" if shown else "")) from None
         except ValueError as error:  # null bytes
             raise LearnerError(f"{path.name}: is no text of Python ({error})") from None
         kept, self.left_out = _definitions(whole.body)
@@ -48,7 +49,7 @@ class Definitions:
             node.id for part in kept if not _is_import(part) for node in ast.walk(part) if isinstance(node, ast.Name)
         }
         self.nodes = [node for node in kept if not _is_import(node) or _names_of(node) & (used | {"annotations", "*"})]
-        self.code = compile(ast.Module(self.nodes, []), str(path), "exec")
+        self.code = compile(ast.Module(self.nodes, []), str(path), "exec", dont_inherit=True)
 
     def place(self, line: int) -> str:
         """Where line number `line` is, for people."""
@@ -125,10 +126,12 @@ def _from_notebook(text: str, path: Path) -> tuple[str, Path, list[str]]:
 def _without_commands(code: str) -> list[str]:
     """The lines of a cell, empty where one is for Jupyter and not for Python: ``%time``, ``!ls``, ``zeros?``."""
     lines = code.splitlines()
-    if lines and lines[0].startswith("%%") and lines[0].split()[0] not in _PYTHON_CELLS:
-        return [""] * len(lines)  # a cell in another language
+    if lines and lines[0].startswith("%%"):
+        if lines[0].split()[0] not in _PYTHON_CELLS:
+            return [""] * len(lines)  # a cell in another language
+        lines[0] = ""
     try:
-        ast.parse(code)
+        ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         commands = [line.lstrip().startswith(("%", "!", "?")) or line.rstrip().endswith("?") for line in lines]
         return ["" if command else line for command, line in zip(commands, lines)]

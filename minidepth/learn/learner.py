@@ -69,7 +69,8 @@ class Learner:
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
-            return f"{signature} ({error})"
+            plain = [part.replace(annotation=part.empty) for part in signature.parameters.values()]
+            return f"{signature.replace(parameters=plain, return_annotation=signature.empty)} ({error})"
         return ""
 
     def _attempt(

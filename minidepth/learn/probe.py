@@ -170,16 +170,10 @@ class Answer:
 
     def number(self, what: str = "") -> float:
         """The value as a float."""
-        if (
-            isinstance(self.value, bool)
-            or not isinstance(self.value, (int, float, np.generic))
-            and np.shape(self.value)
-        ):
+        kinds = (int, float, np.generic, np.ndarray)
+        if isinstance(self.value, (bool, np.bool_)) or not isinstance(self.value, kinds) or np.shape(self.value):
             raise CheckError(f"{what or self.title} must be a number, yours is {kind_of(self.value)}")
-        try:
-            return float(self.value)
-        except (TypeError, ValueError):
-            raise CheckError(f"{what or self.title} must be a number, yours is {kind_of(self.value)}") from None
+        return float(self.value)
 
     def array(self, shape: tuple[int, ...], what: str = "") -> np.ndarray:
         """The value as an array, which must have that shape."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 from minidepth.learn.page import work_folder
@@ -21,12 +20,12 @@ class Progress:
             rows = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):  # none yet, or damaged: it starts again
             rows = {}
-        self.rows: dict[str, dict[str, Any]] = rows if isinstance(rows, dict) else {}
+        rows = rows if isinstance(rows, dict) else {}
+        self.rows: dict[str, dict[str, Any]] = {key: row for key, row in rows.items() if isinstance(row, dict)}
 
     def get(self, exercise: str, what: str) -> Any:
         """``passed``, ``hints`` (how many were opened) or ``gave_up`` of an exercise; 0 where nothing is known."""
-        row = self.rows.get(exercise, {})
-        return row.get(what, 0) if isinstance(row, dict) else 0
+        return self.rows.get(exercise, {}).get(what, 0)
 
     def set(self, exercise: str, **values: Any) -> None:
         """Change what is known of an exercise, and write it down at once."""
@@ -35,9 +34,3 @@ class Progress:
         temporary = self.path.with_suffix(".part")
         temporary.write_text(json.dumps(self.rows, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, self.path)
-
-
-def progress_of(folder: Path) -> dict[str, Any]:
-    """The rows in another work folder, for teachers."""
-    path = folder / NAME
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -198,10 +198,10 @@ class Wire(threading.Thread):
                 if item[0] is not None:
                     send(process.stdin, item[0])  # type: ignore[arg-type]
                 answer = trusted(receive(process.stdout))  # type: ignore[arg-type]
-            except (EOFError, OSError, ValueError, MemoryError):
+            except Exception:  # whatever came: it is no answer, and nobody is to wait for another one
                 self._answers.put(None)
-                continue
-            self._answers.put(answer)
+            else:
+                self._answers.put(answer)
         for stream in (process.stdin, process.stdout):
             with contextlib.suppress(OSError):
                 stream.close()

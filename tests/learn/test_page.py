@@ -1,0 +1,89 @@
+"""A lesson's run: guesses, measured numbers, figures with their texts and tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minidepth.learn.errors import LessonError
+from minidepth.learn.page import Page, work_folder
+
+ALT = "Two lines that fall from left to right, the blue one twice as fast as the other."
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIDEPTH_WORK", str(tmp_path / "work"))
+    return Page("03_shapes")
+
+
+def test_guesses_stand_beside_what_was_measured(page, capsys):
+    page.guess("ratio", 3, "How many times?")
+    page.guess("share", None, "Which share?")
+    page.measured(ratio=4.5)
+    page.measured(within=4, share=np.float32(0.25))
+    assert capsys.readouterr().out.splitlines() == [
+        "guess share: none yet. Which share? Put your number in place of None, then run again.",
+        "measured ratio: 4.5 (your guess: 3)",
+        "measured share: 0.25",
+    ]
+    assert json.loads((page.folder / "measured.json").read_text()) == {
+        "ratio": {"value": 4.5, "within": 1e-6},
+        "share": {"value": 0.25, "within": 4},
+    }
+
+
+def test_a_number_that_is_none_is_the_authors_mistake(page):
+    with pytest.raises(LessonError, match="03_shapes: measured ratio is nan"):
+        page.measured(ratio=np.nan)
+
+
+def test_a_figure_has_files_a_text_and_a_table(page, capsys):
+    from matplotlib import pyplot
+
+    fig, ax = page.subplots()
+    ax.plot([1, 2])
+    page.figure(fig, "lines", alt=ALT, table={"step": [1, 2], "loss": [0.5, 0.25]})
+    assert (page.folder / "lines.png").read_bytes().startswith(b"\x89PNG")
+    assert ALT in (page.folder / "lines.svg").read_text()
+    with (page.folder / "lines.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["step", "loss"], ["1", "0.5"], ["2", "0.25"]]
+    assert json.loads((page.folder / "figures.json").read_text()) == {"lines": {"alt": ALT}}
+    assert capsys.readouterr().out == f"figure {page.folder / 'lines'}.png\n"
+    assert not pyplot.get_fignums()  # it is closed
+
+
+def test_figures_that_say_nothing_are_refused(page):
+    with pytest.raises(LessonError, match="an alt text of 7 characters says nothing"):
+        page.figure(None, "lines", alt="a curve", table={"x": []})
+    with pytest.raises(LessonError, match="the columns of its table are not equally long"):
+        page.figure(None, "lines", alt=ALT, table={"x": [1], "y": []})
+
+
+def test_the_work_folder(monkeypatch):
+    monkeypatch.delenv("MINIDEPTH_WORK", raising=False)
+    assert str(work_folder()) == "work"
+
+
+@pytest.mark.parametrize(
+    ("raised", "last"),
+    [
+        (
+            'NotImplementedError("exercise 4.2")',
+            "The rest needs exercise 4.2, which is not written yet: write it, try minidepth check 4.2, and run this "
+            "file again.",
+        ),
+        ('ValueError("exercise 4.2")', "ValueError: exercise 4.2"),
+    ],
+)
+def test_a_script_ends_at_what_is_not_written_with_one_line(raised, last):
+    program = f"from minidepth.learn import open_page\nopen_page('x')\nraise {raised}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1 and lines[-1] == last
+    assert (len(lines) == 1) == raised.startswith("Not")

@@ -10,7 +10,7 @@ from minidepth import nn, ops
 from minidepth.backend import Array
 from minidepth.engine import Tensor
 from minidepth.gradient_inputs import away_from, distinct, positive
-from minidepth.gradient_table.row import Input, Row, linear, nonlinear
+from minidepth.gradient_table.row import Input, Row, case, linear, nonlinear
 
 ONE_TWICE = np.array([0, 3, 3, 1])  # the gradient of what is taken twice is a sum
 
@@ -67,6 +67,9 @@ def functions() -> Iterator[Row]:
     yield from nonlinear("leaky_relu", "", ops.leaky_relu, _away_from(3, 4, kinks=(0.0,)))
     yield from nonlinear("leaky_relu", "slope 0.2", lambda x: ops.leaky_relu(x, 0.2), _away_from(3, 4, kinks=(0.0,)))
     yield from nonlinear("leaky_relu", "slope 0", lambda x: ops.leaky_relu(x, 0.0), _away_from(3, 4, kinks=(0.0,)))
+    # To float32 each number is rounded, whatever the step: so the step is a large one.
+    there_and_back = case(lambda x: ops.cast(ops.cast(x, np.float32), np.float64), ((3, 4),))
+    yield Row("cast", "to float32 and back", there_and_back, step=1.0)
     yield from linear("dropout", "seed 3", lambda x: ops.dropout(x, 0.4, rng=3), (3, 4))
     for softmax in (ops.softmax, ops.log_softmax):
         for dim in (1, -1):

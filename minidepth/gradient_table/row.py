@@ -48,16 +48,18 @@ class Row:
 
 def nonlinear(op: str, setting: str, function: Function, *inputs: Input) -> Iterator[Row]:
     """One row, by finite differences. Inputs of a function with kinks are to stay away from them."""
-    yield Row(op, setting, _case(function, inputs))
+    yield Row(op, setting, case(function, inputs))
 
 
 def linear(op: str, setting: str, function: Function, *inputs: Input) -> Iterator[Row]:
     """Two rows for a function that is linear in each input: finite differences, and the exact adjoint identity."""
-    yield Row(op, setting, _case(function, inputs))
-    yield Row(op, setting, _case(function, inputs), kind="adjoint")
+    yield Row(op, setting, case(function, inputs))
+    yield Row(op, setting, case(function, inputs), kind="adjoint")
 
 
-def _case(function: Function, inputs: tuple[Input, ...]) -> Case:
+def case(function: Function, inputs: tuple[Input, ...]) -> Case:
+    """`function` with inputs of those shapes, or as they are made."""
+
     def make(rng: np.random.Generator) -> tuple[Function, list[Any]]:
         return function, [normal(rng, each) if isinstance(each, tuple) else each(rng) for each in inputs]
 

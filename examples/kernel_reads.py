@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minidepth.ops.gpu import direct, implicit_gemm
+from minidepth.ops.gpu import direct, implicit_gemm, implicit_gemm_tensor
 from minidepth.ops.im2col import im2col
 from minidepth.ops.product import product_cuda
 from minidepth.testing import checking, emulated
@@ -55,3 +55,5 @@ print(f"\nConvolution 3x3, 16 to 64 channels, 32x32 pixels: {multiply_adds:,} mu
 print(row("direct", multiply_adds, lambda: direct.forward(x, weight, None, *settings)))
 print(row("im2col and product_registers", multiply_adds, by_im2col))
 print(row("implicit_gemm", multiply_adds, lambda: implicit_gemm.forward(x, weight, None, *settings)))
+half, implicit_gemm_tensor.ENOUGH_BLOCKS = x.astype(np.float16), 1  # with the wide tiles of a large picture
+print(row("implicit_gemm_tensor", multiply_adds, lambda: implicit_gemm_tensor.forward(half, weight, None, *settings)))

@@ -41,5 +41,5 @@ def test_the_page_on_kernels_has_the_counts_that_the_emulator_makes(tmp_path):
     command = [sys.executable, REPOSITORY / "examples" / "kernel_reads.py"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert len(rows) == 11
+    assert len(rows) == 12
     assert rows == [line for line in printed.splitlines() if line.startswith("|")]

@@ -2,12 +2,13 @@
 //
 // A block of 256 threads makes 128 x 128 numbers of y, of which each of its 8 warps makes 64 x 32. It takes 32 numbers
 // along k at a time: these travel straight to shared memory (cp.async), 16 bytes at a time, while the ones before are
-// multiplied. A matrix may lie either way. Where neighbours in memory are neighbours along k, they lie in shared memory
-// as the tensor cores want them; where they are neighbouring lines, they are turned on their way to the tensor cores. Rows of
-// shared memory lie one more apart than needed, so that 8 of them hit different banks.
+// multiplied. A matrix may lie either way. Where neighbours in memory are neighbours along k, they lie in shared
+// memory as the tensor cores want them; where they are neighbouring lines, they are turned on their way to the tensor
+// cores. Rows of shared memory lie one more apart than needed, so that 8 of them hit different banks.
 //
-// What bounds it, from data sheets and not yet measured: for a multiply-add 1/64 byte from memory (or L2) and 1/10.7 byte
-// from shared memory, as in gpu/implicit_gemm_tensor.cu; so large matrices wait for shared memory and `mma` alike.
+// What bounds it, from data sheets and not yet measured: for a multiply-add 1/64 byte from memory (or L2) and 1/10.7
+// byte from shared memory, as in gpu/implicit_gemm_tensor.cu; so large matrices wait for shared memory and `mma`
+// alike.
 #include "common.cuh"
 #include "tensor_cores.cuh"
 
@@ -29,7 +30,7 @@ struct Panel {
 
     // Brings DEPTH numbers along k from `first` on.
     template <class Shared> __device__ __forceinline__ void bring(Shared&& tile, int first) const {
-        const bool wide = (along_k() ? line_step : k_step) % ROW == 0 && (!along_k() || k_end % ROW == 0);
+        const bool wide = (along_k() ? line_step : k_step) % ROW == 0;  // then each ends so, too
         for (int q = threadIdx.x; q < TILE * CHUNKS; q += THREADS) {
             const int line = along_k() ? q / CHUNKS : q % (TILE / ROW) * ROW;
             const int d = along_k() ? q % CHUNKS * ROW : q / (TILE / ROW), k = first + d;
@@ -50,12 +51,12 @@ struct Panel {
             put_row(&tile[row][0], words);
         }
     }
-    // Four matrices of 8 lines by 8 along k: each lane names its row, of the 8 lines and the 8 along k it is to serve.
+    // Four matrices of 8 lines by 8 along k; each lane says where the one begins that it names a row of.
     template <class Shared>
-    __device__ __forceinline__ void load(unsigned (&words)[4], const Shared& tile, int eighth_line, int eighth_k) const {
+    __device__ __forceinline__ void load(unsigned (&words)[4], const Shared& tile, int line, int d) const {
         const int lane = threadIdx.x % 8;
-        if (along_k()) load_matrices(words, tile, eighth_k * LINES + eighth_line * 8 + lane);
-        else load_turned(words, tile, (eighth_k * 8 + lane) * ACROSS + eighth_line);
+        if (along_k()) load_matrices(words, tile, d / 8 * LINES + line + lane);
+        else load_turned(words, tile, (d + lane) * ACROSS + line / 8);
     }
 };
 
@@ -83,15 +84,15 @@ product_half(const stored* a, const stored* b, const real* bias, stored* y, real
             of_b.bring(right[1 - buffer], d + DEPTH);
         }
 #pragma unroll
-        for (int step = 0; step < DEPTH / 8; step += 2) {
+        for (int step = 0; step < DEPTH; step += 16) {
             unsigned columns[2][4];
 #pragma unroll
             for (int c = 0; c < 2; ++c)
-                of_b.load(columns[c], right[buffer], column / 8 + 2 * c + matrix / 2, step + matrix % 2);
+                of_b.load(columns[c], right[buffer], column + 16 * c + matrix / 2 * 8, step + matrix % 2 * 8);
 #pragma unroll
             for (int r = 0; r < 4; ++r) {
                 unsigned rows[4];
-                of_a.load(rows, left[buffer], row / 8 + 2 * r + matrix % 2, step + matrix / 2);
+                of_a.load(rows, left[buffer], row + 16 * r + matrix % 2 * 8, step + matrix / 2 * 8);
 #pragma unroll
                 for (int c = 0; c < 4; ++c)
                     multiply_matrices(sum[r][c], rows, columns[c / 2][c % 2 * 2], columns[c / 2][c % 2 * 2 + 1]);

@@ -1,9 +1,9 @@
 // The tensor cores, which multiply small matrices, one product for each warp: the only place where they are spoken to.
 //
-// Their factors are short: half, or TF32, which is float with 10 bits of mantissa in place of 23. Their sums are float.
-// For both kinds all is said in words of 4 bytes and rows of 16 bytes, so that the kernels differ in little else. A word
-// is two halves (the first in the lower bits) or one TF32; a row is 4 words, or ROW numbers. With g = lane / 4 and
-// t = lane % 4, the words that a lane of the warp holds, counted along the sum, are
+// Their factors are short: half, or TF32, which is float with 10 bits of mantissa in place of 23. Their sums are
+// float. For both kinds all is said in words of 4 bytes and rows of 16 bytes, so that the kernels differ in little
+// else. A word is two halves (the first in the lower bits) or one TF32; a row is 4 words, or ROW numbers. With g =
+// lane / 4 and t = lane % 4, the words that a lane of the warp holds, counted along the sum, are
 //
 //     a (16 lines, 8 words)    a[0], a[1], a[2], a[3] are at (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4)
 //     b (8 words, 8 lines)     b[0], b[1] are at (t, g), (t + 4, g)
@@ -55,7 +55,7 @@ __device__ __forceinline__ unsigned to_halves(float first, float second) {
 #endif
 }
 
-// --- From memory to shared memory, and from there to the lanes --------------------------------------------------------
+// --- From memory to shared memory, and from there to the lanes -------------------------------------------------------
 
 // Writes 16 bytes, to a place that is a multiple of 16.
 template <class To> __device__ __forceinline__ void put_row(To to, const unsigned (&words)[4]) {
@@ -103,8 +103,8 @@ __device__ __forceinline__ void load_matrices(unsigned (&words)[4], const Tile& 
 #endif
 }
 
-// The same for matrices of halves that lie turned: row k of a matrix holds the k-th numbers of 8 lines. words[m] becomes
-// the numbers 2 t and 2 t + 1 of line g.
+// The same for matrices of halves that lie turned: row k of a matrix holds the k-th numbers of 8 lines. words[m]
+// becomes the numbers 2 t and 2 t + 1 of line g.
 template <class Tile>
 __device__ __forceinline__ void load_turned(unsigned (&words)[4], const Tile& tile, int row) {
 #ifdef MINIDEPTH_TENSOR_CORES

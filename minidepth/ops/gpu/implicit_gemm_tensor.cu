@@ -1,24 +1,26 @@
 // The product of implicit_gemm.cu on the tensor cores, with sums in float. What is stored as half is multiplied as it
-// is; float is rounded to TF32 (10 bits of mantissa, about 3 decimals), as PyTorch's convolutions do on a GPU unless told
-// otherwise. Weights come in float and are rounded here, once, before the product: in it they can then be copied
+// is; float is rounded to TF32 (10 bits of mantissa, about 3 decimals), as PyTorch's convolutions do on a GPU unless
+// told otherwise. Weights come in float and are rounded here, once, before the product: in it they can then be copied
 // without passing through registers, at half the bytes, and lie in the order in which a block needs them.
 //
 // Threads: a block of 256 makes a tile of 256 pixels, 16 by 16 or so, and 64 (or 32, or 16) channels, of which each of
 // its 8 warps makes all channels of 32 pixels. It walks over the channels that are summed, 2 ROW at a time (16 halves,
-// 8 floats). For each such slice, it brings the pixels that any tap meets into shared memory (region.cuh), each with its
-// channels side by side, as the tensor cores want them: 18 x 18 pixels for 3x3 taps, where implicit_gemm.cu brings 256
-// for every tap, nine times. Then it walks over the taps, three between two barriers. Meanwhile the next taps' weights
-// are copied (cp.async), and the next slice's pixels are fetched, a piece a thread and tap, while that tap is
+// 8 floats). For each such slice, it brings the pixels that any tap meets into shared memory (region.cuh), each with
+// its channels side by side, as the tensor cores want them: 18 x 18 pixels for 3x3 taps, where implicit_gemm.cu brings
+// 256 for every tap, nine times. Then it walks over the taps, three between two barriers. Meanwhile the next taps'
+// weights are copied (cp.async), and the next slice's pixels are fetched, a piece a thread and tap, while that tap is
 // multiplied. Where a region would not fit (strides, dilations), it is made for one row of taps, or for one tap.
 //
-// What bounds it, for 3x3 and 64 of 64 channels, from data sheets and not yet measured. For a multiply-add a block asks
-// memory (mostly L2) for 1/83 byte in half: 18.4 KB of weights and 10.4 KB of pixels for 16 * 9 * 64 * 256. A warp asks
-// shared memory for 1/10.7 byte: 3 KB for 64 * 32 * 16. An H200 has 128 bytes of shared memory a cycle and
-// multiprocessor, hence 1365 multiply-adds of the 2048 that its tensor cores could do, and about as many as `mma` ever
-// reaches there: the rest is kept for an instruction of Hopper alone. In TF32 both are halved.
+// What bounds it, for 3x3 and 64 of 64 channels, from data sheets and not yet measured. For a multiply-add a block
+// asks memory (mostly L2) for 1/82 byte in half: 18.4 KB of weights and 10.4 KB of pixels for 16 * 9 * 64 * 256; the
+// emulator counts 1/85. A warp asks shared memory for 1/10.7 byte: 3 KB for 64 * 32 * 16. An H200 has 128 bytes of
+// shared memory a cycle and multiprocessor, hence 1365 multiply-adds of the 2048 that its tensor cores could do, which
+// is also about what `mma` is said to reach there: the rest is kept for an instruction of Hopper alone. In TF32 all of
+// this is halved. nvcc 13 gives a thread 126 to 128 registers on sm_80 and sm_90, without spills, and a block has 48 KB
+// of shared memory: two blocks on a multiprocessor, one of which multiplies while the other waits.
 //
-// The ladder is told in implicit_gemm.cu; this is its top where 10 bits are enough. Its version before, which fetched 256
-// pixels anew for every tap as implicit_gemm.cu does, read 6 times as much.
+// The ladder is told in implicit_gemm.cu; this is its top where 10 bits are enough. Its version before, which fetched
+// 256 pixels anew for every tap as implicit_gemm.cu does, read 3 times as much.
 #include "../common.cuh"
 #include "../tensor_cores.cuh"
 
@@ -111,13 +113,14 @@ struct Place {
 
 // Writes what a lane has of ROWS times 16 channels of 4 tiles of 8 pixels, which begin at result (r, c).
 template <int ROWS>
-__device__ __forceinline__ void write_results(float (&sum)[ROWS][PIXEL_TILES][4], const Product& product, const real* bias,
-                                              stored* y, int plane, int first_output, const Tile& tile, real lowest,
-                                              real highest) {
+__device__ __forceinline__ void write_results(float (&sum)[ROWS][PIXEL_TILES][4], const Product& product,
+                                              const real* bias, stored* y, int plane, int first_output,
+                                              const Tile& tile, real lowest, real highest) {
     const int g = threadIdx.x % WARP / 4, first = threadIdx.x / WARP * 32 + threadIdx.x % 4 * 8;
     const int r = tile.r + first / tile.columns, c = tile.c + first % tile.columns;
     const int count = r < product.down.count ? product.across.count - c : 0, size = product.height * product.width;
-    const int place = plane * product.outputs * size + product.down.written(r) * product.width + product.across.written(c);
+    const int before = plane * product.outputs * size;
+    const int place = before + product.down.written(r) * product.width + product.across.written(c);
     const bool in_one = product.across.step == 1 && product.width % ROW == 0 && count >= 8;
 #pragma unroll
     for (int row = 0; row < 2 * ROWS; ++row) {
@@ -175,9 +178,9 @@ __device__ __forceinline__ void tile_of_product(const stored* x, const stored* w
 
     // The pieces of a region, as many as there are threads at a time.
     auto fetch = [&](Piece& piece, const Walk& at, const Region& region, int number) {
-        const int channel = at.slice * 2 * ROW;
-        piece.fetch(pixels + channel * product.down.size * product.across.size, region, number * THREADS + threadIdx.x, 2,
-                    product.channels - channel, REGION);
+        const int channel = at.slice * 2 * ROW, size = product.down.size * product.across.size;
+        const int task = number * THREADS + threadIdx.x;
+        piece.fetch(pixels + channel * size, region, task, 2, product.channels - channel, REGION);
     };
     // The weights of TAPS taps of a region from `first` on.
     auto send = [&](int buffer, const Walk& at, int first) {

@@ -2,16 +2,16 @@
 // float, see implicit_gemm_tensor.cu. What comes out is float, for the optimiser.
 //
 // Threads: a block of 256 makes numbers of the weight for 64 (or 16) outputs and for up to 36 (72) pairs of 8 channels
-// and a tap: for 3x3, all taps of 32 (64) channels. It sums over one part of the pixels, a tile of 64 (32 in float) at a
-// time. Of each tile it has in shared memory the gradient, ROW pixels side by side, and the region of x that the taps
-// meet (region.cuh), with ROW channels of a pixel side by side: so another tap is the same rows further on, and the
-// shift, which would tear pixels apart that must be read in one piece, costs nothing. The tensor cores want pixels side
-// by side; halves are turned on their way to them. Each of the 8 warps makes 32 (16) outputs of 9 pairs. The next
+// and a tap: for 3x3, all taps of 32 (64) channels. It sums over one part of the pixels, a tile of 64 (32 in float) at
+// a time. Of each tile it has in shared memory the gradient, ROW pixels side by side, and the region of x that the
+// taps meet (region.cuh), with ROW channels of a pixel side by side: so another tap is the same rows further on, and
+// the shift, which would tear pixels apart that must be read in one piece, costs nothing. The tensor cores want pixels
+// side by side; halves are turned on their way to them. Each of the 8 warps makes 32 (16) outputs of 9 pairs. The next
 // tile's gradient is copied (cp.async) and its region fetched meanwhile.
 //
 // What bounds it, for 3x3 and 64 outputs, from data sheets and not yet measured. For a multiply-add a block asks memory
-// for 1/77 byte in half: 8.2 KB of gradient and 7.7 KB of x for 64 * 288 * 64. A warp asks shared memory for 1/10.9 byte:
-// 3.4 KB for 32 * 72 * 16. So it waits for shared memory and `mma` alike, as implicit_gemm_tensor.cu does. In TF32
+// for 1/74 byte in half: 8.2 KB of gradient and 7.7 KB of x for 64 * 288 * 64. A warp asks shared memory for 1/11 byte:
+// 3.3 KB for 32 * 72 * 16. So it waits for shared memory and `mma` alike, as implicit_gemm_tensor.cu does. In TF32
 // both are halved, and as nothing turns floats, they are read from shared memory one by one.
 #include "../common.cuh"
 #include "../tensor_cores.cuh"
@@ -50,7 +50,9 @@ __device__ __forceinline__ void tile_of_weight(const stored* grad, const stored*
 
     const int height = CHUNKS * ROW / columns, across = (of.columns + columns - 1) / columns;
     const int down = (of.rows + height - 1) / height, last = min(of.n * down * across, (int(blockIdx.z) + 1) * each);
-    auto tile_at = [&](int number) { return Tile{number / across % down * height, height, number % across * columns, columns}; };
+    auto tile_at = [&](int number) {
+        return Tile{number / across % down * height, height, number % across * columns, columns};
+    };
     auto plane_at = [&](int number) { return number / (across * down) * of.groups + group; };
     auto fetch = [&](Piece& piece, int number, const Region& region, int turn) {
         const int size = of.height * of.width, channel = plane_at(number) * product.channels + first_channel;
@@ -98,8 +100,9 @@ __device__ __forceinline__ void tile_of_weight(const stored* grad, const stored*
         }
         for (int pair = threadIdx.x; pair < PAIRS * ACROSS; pair += THREADS) {
             const int eight = pair / taps, tap = pair % taps;
-            const int before = eight * CHUNKS_OF_EIGHT * region.size() + region.further(tap / taps_across, tap % taps_across);
-            further[pair] = eight < eights ? before : -1;
+            const int before = eight * CHUNKS_OF_EIGHT * region.size();
+            const int to_tap = region.further(tap / taps_across, tap % taps_across);
+            further[pair] = eight < eights ? before + to_tap : -1;
         }
         send(0, first);
         for (int turn = 0; turn < 2; ++turn) {
@@ -125,7 +128,8 @@ __device__ __forceinline__ void tile_of_weight(const stored* grad, const stored*
             for (int step = 0; step < 2; ++step)
 #pragma unroll
                 for (int row = 0; row < ROWS; ++row) {
-                    load_matrices(a[step][row], grads[buffer], (turn * 4 + step * 2 + matrix / 2) * LINES + line + row * 16);
+                    const int chunk = turn * 4 + step * 2 + matrix / 2;
+                    load_matrices(a[step][row], grads[buffer], chunk * LINES + line + row * 16);
                     if constexpr (!HALF)
                         for (int k = 0; k < 4; ++k) a[step][row][k] = to_tf32(__uint_as_float(a[step][row][k]));
                 }
@@ -160,7 +164,8 @@ __device__ __forceinline__ void tile_of_weight(const stored* grad, const stored*
         for (int row = 0; row < ROWS; ++row)
 #pragma unroll
             for (int part = 0; part < 4; ++part) {
-                const int o = first_output + (warp / ACROSS * ROWS + row) * 16 + part / 2 * 8 + g, channel = k + part % 2;
+                const int o = first_output + (warp / ACROSS * ROWS + row) * 16 + part / 2 * 8 + g;
+                const int channel = k + part % 2;
                 const int to = (blockIdx.z * of.groups + group) * product.outputs + o;
                 if (further[pair] >= 0 && o < product.outputs && channel < product.channels)
                     parts[(to * product.channels + channel) * all + in_kernel] = sum[row][q][part];

@@ -40,7 +40,8 @@ struct Region {
     }
     // How many rows further on the region's tap (i, j) is.
     __device__ int further(int i, int j) const {
-        const int from_i = of_rows.tap < 0 ? i - taps.down + 1 : i, from_j = of_columns.tap < 0 ? j - taps.across + 1 : j;
+        const int from_i = of_rows.tap < 0 ? i - taps.down + 1 : i;
+        const int from_j = of_columns.tap < 0 ? j - taps.across + 1 : j;
         return from_i * of_rows.tap / down.step * pitch + from_j * of_columns.tap / across.step;
     }
 };
@@ -51,7 +52,7 @@ struct Piece {
     int row;            // where they go, or -1: nothing to bring
 
     // Piece number `task` of the region of a picture whose first channel is at x, for `chunks` times ROW channels, of
-    // which `channels` are there. In the tile, the region of each ROW channels begins `apart` rows after the one before.
+    // which `channels` are there. In the tile, each ROW channels have a region, `apart` rows after the one before.
     __device__ __forceinline__ void fetch(const stored* x, const Region& region, int task, int chunks, int channels,
                                           int apart) {
         const int across = region.pitch / 2, each = region.down.count * across, chunk = task / each;

@@ -121,9 +121,8 @@ def phase_sums(w: np.ndarray, stride: int) -> np.ndarray:
     """w (C, O, KH, KW) -> (C, O, stride, stride); at a, b the sum of all w[c, o, a + stride m, b + stride n]."""
     # BEGIN SOLUTION 9.3
     sums = np.zeros((*w.shape[:2], stride, stride))
-    for a in range(stride):
-        for b in range(stride):
-            sums[:, :, a, b] = w[:, :, a::stride, b::stride].sum(axis=(2, 3))
+    for a, b in np.ndindex(stride, stride):
+        sums[:, :, a, b] = w[:, :, a::stride, b::stride].sum(axis=(2, 3))
     return sums
     # END SOLUTION
 

@@ -5,7 +5,7 @@ go through a copy of standard output that the code is not told of. It runs in FO
 
     memory_mib, file_mib, cpu_s     limits, none of which the code can lift again: memory, the size of a file, computing
     fence                           true: no network, no other processes, no files but those in FOLDER, see fence.py
-    rules                           for whom uses.py shall look, before any of the code runs
+    allowed                         what the code may use: uses.py tells of the rest, before any of it runs
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
     fences = fence(folder, path, lesson.parent) if options.get("fence") else []
     try:
         definitions = read(path)
-        notices = uses(definitions, options["rules"]) if options.get("rules") else []
+        notices = uses(definitions, options["allowed"]) if "allowed" in options else []
         send(answers, {"read": True, "notices": notices, "fences": fences})
         learner = Learner(definitions, checks)
     except LearnerError as error:

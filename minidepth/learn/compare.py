@@ -79,8 +79,7 @@ def _of_numbers(actual: Any, expected: np.ndarray, rtol: float, atol: float | No
         return [f"yours is {_number(given)}, expected {_number(expected)}"]
     with np.errstate(all="ignore"):
         distance = np.where(wrong, np.abs(given.astype(np.float64) - expected.astype(np.float64)), -1)
-    distance[wrong & np.isnan(distance)] = np.inf
-    worst = np.unravel_index(int(np.argmax(distance)), expected.shape)
+    worst = np.unravel_index(int(np.argmax(distance)), expected.shape)  # NaN counts as largest
     one, other = given[worst], expected[worst]
     with np.errstate(all="ignore"):
         relative = abs(float(one) - float(other)) / max(abs(float(other)), 1e-300)

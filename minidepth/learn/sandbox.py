@@ -62,7 +62,7 @@ class Child:
 
     Args:
         path: the learner's file. lesson: whose checks are run.
-        limits: see child.py; also ``rules`` for what the file may use, and ``fence``.
+        limits: see child.py; also ``allowed``, what the file may use, and ``fence``.
     """
 
     def __init__(self, path: Path, lesson: Lesson, limits: dict[str, Any] | None = None) -> None:

@@ -7,7 +7,6 @@ It tells the teacher where to look.
 from __future__ import annotations
 
 import ast
-import hashlib
 from collections.abc import Iterator
 
 from minidepth.learn.definitions import Definitions
@@ -25,21 +24,20 @@ CALLS = ("eval", "exec", "compile", "__import__", "open", "globals", "vars", "br
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def rules_of(lesson: Lesson) -> dict[str, list[str]]:
-    """What the lesson allows: all that its own functions use, and the functions that it hands out ready to run."""
-    master, stub = ast.parse(lesson.text), ast.parse(lesson.stub())
-    allowed = {name for _, name in _names(master, _functions(master.body))}
-    return {"allowed": sorted(allowed), "given": sorted(_mark(node) for node in _functions(stub.body))}
+def allowed_in(lesson: Lesson) -> list[str]:
+    """All that the lesson's own functions use, those that it gives and those of its solutions."""
+    master = ast.parse(lesson.text)
+    return sorted({name for _, name in _names(master, _functions(master.body))})
 
 
-def uses(definitions: Definitions, rules: dict[str, list[str]]) -> list[str]:
-    """A sentence for each thing that the functions of a file use and `rules` do not allow, with its line."""
+def uses(definitions: Definitions, allowed: list[str]) -> list[str]:
+    """A sentence for each thing that the functions of a file use and that is not `allowed`, with its line."""
     whole = ast.Module(definitions.nodes, [])
-    own = [node for node in _functions(definitions.nodes) if _mark(node) not in rules["given"]]
+    own = _functions(definitions.nodes)
     found: dict[str, str] = {}
     for line, name in _names(whole, own):
         top = name.partition(".")[0]
-        if name in rules["allowed"] or name in found:
+        if name in allowed or name in found:
             continue
         if top in LIBRARIES:
             found[name] = f"{definitions.place(line)}: uses {name}, which the lesson's own solution does without"
@@ -59,10 +57,6 @@ def uses(definitions: Definitions, rules: dict[str, list[str]]) -> list[str]:
 
 def _functions(body: list[ast.stmt]) -> list[ast.stmt]:
     return [node for node in body if isinstance(node, _FUNCTIONS)]
-
-
-def _mark(node: ast.AST) -> str:
-    return hashlib.sha256(ast.dump(node).encode()).hexdigest()[:16]
 
 
 def _imports(whole: ast.AST) -> dict[str, str]:

@@ -43,7 +43,7 @@ def variant_word(word: str) -> str:
 
 def seed_of(variant: str) -> int:
     """The seed of a variant's checks; 0 without one."""
-    return zlib.crc32(variant.encode()) if variant else 0
+    return zlib.crc32(variant.encode())
 
 
 def variant_in(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minidepth.learn import codec
-from minidepth.learn.answers import trusted
+from minidepth.learn.answers import MOST_LINES, trusted
 from minidepth.learn.codec import Opaque, clean, receive, send
 
 
@@ -136,6 +136,12 @@ def test_an_answer_has_its_form_and_nothing_else(answer):
         if name not in ("value", "ready", "read"):
             with pytest.raises(ValueError):
                 trusted({**answer, name: 3.5})
+
+
+def test_lists_of_texts_hold_nothing_else_and_have_an_end():
+    with pytest.raises(ValueError):
+        trusted({"missing": "f", "there": [3]})
+    assert len(trusted({"missing": "f", "there": ["a"] * 10_000})["there"]) == MOST_LINES
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"value": 1}, {"value": 1, "changed": ["0"], "printed": ""}])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from learn_work import LESSON
 
-from minidepth.learn.check import Check, Outcome, check, checks_of, record, rng_of, run_check
+from minidepth.learn.check import Check, Outcome, check, checks_of, mutants_of, record, rng_of, run_check
 from minidepth.learn.diagnose import alike, as_asked, recognise
 from minidepth.learn.errors import LessonError
 from minidepth.learn.probe import Answer, CheckError, Probe, Step, UnwrittenError
@@ -54,6 +54,11 @@ def test_seeds_of_checks_are_their_own():
     draws = {float(rng_of(one, seed).random()) for one in (first, second) for seed in (0, 1)}
     assert len(draws) == 4
     assert rng_of(first, 0).random() == rng_of(first, 0).random()
+    drawn = []
+    one = Check("4.1", "t", 1, ("h",), lambda t: drawn.append(t.randn()))
+    for seed in (0, 0, 1):
+        run_check(LESSON, one, Says(), seed)
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_constants_of_the_lesson():
@@ -170,6 +175,9 @@ def test_a_known_mistake_is_named_and_what_hung_is_not_tried_again():
     assert outcome_of(size, value(99), diagnose=True).mutant is None
     assert outcome_of(size, value(15, changed=[0]), diagnose=True).mutant is None
     assert outcome_of(size, {"ended": "time"}, diagnose=True).mutant is None
+    for ended in ({"ended": "died"}, {"raised": "MemoryError"}):
+        unasked = Step({}, ended)  # it would raise KeyError
+        assert recognise(LESSON, mutants_of(LESSON, "4.1"), [unasked]) is None
     assert recognise(LESSON, [], [Step({}, value(1))]) is None
     assert as_asked(LESSON, None) is as_asked(LESSON, None)
 

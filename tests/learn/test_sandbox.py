@@ -19,7 +19,7 @@ from minidepth.learn.errors import LearnerError
 from minidepth.learn.fence import around
 from minidepth.learn.library import load_checks
 from minidepth.learn.sandbox import Child, Direct, Wire, plain
-from minidepth.learn.uses import rules_of, uses
+from minidepth.learn.uses import allowed_in, uses
 
 TOP = """
 import os, sys, time
@@ -42,9 +42,10 @@ def file(size):
 def limits():
     import resource
     return [list(resource.getrlimit(kind)) for kind in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE)]
-def spawn():
+def spawn(path):
     import subprocess
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid
+    writes = "import sys, time\\nwhile True: open(sys.argv[1], 'a').write('x'); time.sleep(0.02)"
+    subprocess.Popen([sys.executable, "-c", writes, path])
 def die(): os.kill(os.getpid(), 9)
 """
 FAIL = 'def fail(): raise KeyError("missing")'
@@ -134,21 +135,19 @@ def test_a_process_that_died_or_hangs_is_followed_by_another(child):
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="Windows has no process groups")
-def test_what_it_has_started_ends_with_it(path):
+def test_what_it_has_started_ends_with_it(path, tmp_path):
+    alive = tmp_path / "alive"
     with Child(path, LESSON) as child:
         child.start()
-        pid = ask(child, "spawn")["value"]
-        os.kill(pid, 0)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        ask(child, "spawn", str(alive))
+        while not alive.exists():
+            time.sleep(0.01)
+    for _ in range(100):
+        before = alive.stat().st_size
+        time.sleep(0.2)
+        if alive.stat().st_size == before:
             return
-        if "Z" in subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout:
-            return  # gone, only nobody has asked for it yet
-        time.sleep(0.05)
-    raise AssertionError("it is still there")
+    raise AssertionError("it still writes")
 
 
 @pytest.mark.parametrize("program", ["import time; time.sleep(60)", "import os, time; os.close(0); time.sleep(60)"])
@@ -191,7 +190,7 @@ def test_no_fence_where_the_system_has_none(tmp_path, monkeypatch):
 
 
 def used(**bodies):
-    return uses(Definitions(work(**bodies), Path("mine.py")), rules_of(LESSON))
+    return uses(Definitions(work(**bodies), Path("mine.py")), allowed_in(LESSON))
 
 
 def test_what_a_file_uses_that_its_lesson_does_without():

@@ -25,7 +25,7 @@ from minidepth.learn.sandbox import LIMITS, Child
 from minidepth.learn.teach.formats import FORMATS
 from minidepth.learn.teach.numbers import numbers_in
 from minidepth.learn.teach.submissions import MOST_BYTES, Submission, beginning_of, collect, gather, sorted_out
-from minidepth.learn.uses import rules_of
+from minidepth.learn.uses import allowed_in
 from minidepth.learn.variant import seed_of, variant_in, variant_word
 
 START_S = 30.0
@@ -167,7 +167,7 @@ def grade_file(lesson: Lesson, path: Path, timeout_s: float) -> tuple[dict[str, 
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise LearnerError(f"{path.name}: has {size / 2**20:,.0f} MiB; at most {MOST_BYTES >> 20} are read")
-    limits = {**LIMITS, "cpu_s": int(2 * timeout_s) + 10, "fence": True, "rules": rules_of(lesson)}
+    limits = {**LIMITS, "cpu_s": int(2 * timeout_s) + 10, "fence": True, "allowed": allowed_in(lesson)}
     outcomes: list[Outcome] = []
     with Child(path, lesson, limits) as child:
         child.start(START_S)

@@ -18,6 +18,8 @@ from minidepth.learn.sandbox import Child
 from minidepth.learn.teach import grade
 from minidepth.learn.teach.grade import graded
 
+# Where nothing stops them these deeds are really done, by whoever runs the tests: so each is harmless. Signal 0 only
+# asks whether a signal could be sent, and the files are those of a temporary folder.
 DEEDS = """
 import os, socket, subprocess, resource
 
@@ -31,8 +33,8 @@ def deeds():
         "fork": lambda: os.fork() or os._exit(0),
         "start a program": lambda: subprocess.run(["true"]),
         "call out": lambda: socket.socket(),
-        "kill its parent": lambda: os.kill(os.getppid(), 9),
-        "kill everybody": lambda: os.kill(-1, 9),
+        "kill its parent": lambda: os.kill(os.getppid(), 0),
+        "kill everybody": lambda: os.kill(-1, 0),
         "lift a limit": lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40)),
         "write its own file": lambda: open("mine.txt", "w").write("x") and open("/dev/null", "w").write("x"),
         "start a thread": lambda: __import__("threading").Thread(target=print).start(),

@@ -45,6 +45,10 @@ class Event:
         self.stream.run(self.place)
 
 
+def _nothing() -> None:
+    """In place of work that is done."""
+
+
 class Stream:
     """Work in order. Of the computing stream nothing waits here, as it is done at once."""
 
@@ -75,6 +79,7 @@ class Stream:
         """Do what is in the stream up to `place`."""
         while self.done < place:
             self.work[self.done]()
+            self.work[self.done] = _nothing  # it would hold on to its arrays
             self.done += 1
 
     def copy(self, source: np.ndarray, target: np.ndarray, born: int) -> None:

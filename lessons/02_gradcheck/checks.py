@@ -101,7 +101,8 @@ def standardise_back(u, x):
 
 
 def center(x, b):
-    return np.sin(x) + b - (np.sin(x) + b).mean()
+    y = 0.1 * (np.sin(x) + b)
+    return y - y.mean()
 
 
 def four_sines(*inputs):
@@ -109,21 +110,21 @@ def four_sines(*inputs):
 
 
 def four_wrong(u, *inputs):
-    return tuple(u * np.cos(x) * (1 + off) for x, off in zip(inputs, (1e-4, 0.5, 1e-5, 1e-4)))
+    return tuple(u * np.cos(x) * (1 + off) for x, off in zip(inputs, (1e-4, 1, 1e-5, 1e-4)))
 
 
 CASES = {
     "a product of two matrices": (True, np.matmul, lambda u, a, b: (u @ b.T, a.T @ u), [(2, 3), (3, 4)]),
-    "a sum of four sines, the second gradient wrong by half, the others by little": (
-        False, four_sines, four_wrong, [(6,)] * 4,
-    ),
     "sin, with a gradient twice too large": (False, np.sin, lambda u, x: (2 * u * np.cos(x),), [(3, 4)]),
     "sin, with a gradient half as large as it is": (False, np.sin, lambda u, x: (u * np.cos(x) / 2,), [(3, 4)]),
+    "a sum of four sines, the second gradient twice too large, the others nearly right": (
+        False, four_sines, four_wrong, [(6,)] * 4,
+    ),
+    "blur, with the weights turned round": (False, blur, lambda u, x: (blur(u),), [(9,)]),
     "standardise, with a gradient of zeros": (False, standardise, lambda u, x: (0 * u,), [(9,)]),
     "standardise, with the variance forgotten": (
         False, standardise, lambda u, x: ((u - u.mean()) / x.std(),), [(9,)],
     ),
-    "blur, with the weights turned round": (False, blur, lambda u, x: (blur(u),), [(9,)]),
     "blur, with the gradient shifted by one place": (False, blur, lambda u, x: (np.roll(blur_back(u), 1),), [(9,)]),
     "a product of two matrices, the first gradient wrong": (
         False, np.matmul, lambda u, a, b: (1.5 * u @ b.T, a.T @ u), [(2, 3), (3, 4)],
@@ -131,15 +132,15 @@ CASES = {
     "a product of two matrices, the second gradient wrong": (
         False, np.matmul, lambda u, a, b: (u @ b.T, a.T @ u + 0.1), [(2, 3), (3, 4)],
     ),
-    "sin, with one entry of the gradient wrong by a thousandth": (
-        False, np.sin, lambda u, x: (u * np.cos(x) * (1 + 1e-3 * (np.arange(x.size) == 7).reshape(x.shape)),), [(3, 4)],
+    "sin, with one entry of the gradient twice too large": (
+        False, np.sin, lambda u, x: (u * np.cos(x) * (1 + (np.arange(12) == 7).reshape(3, 4)),), [(3, 4)],
     ),
     "sin, with a gradient of nan": (False, np.sin, lambda u, x: (np.nan * u,), [(3, 4)]),
     "standardise": (True, standardise, lambda u, x: (standardise_back(u, x),), [(9,)]),
     "blur": (True, blur, lambda u, x: (blur_back(u),), [(9,)]),
     "a million times sin": (True, lambda x: 1e6 * np.sin(x), lambda u, x: (1e6 * u * np.cos(x),), [(3, 4)]),
-    "a bias that a mean takes off again": (
-        True, center, lambda u, x, b: (np.cos(x) * (u - u.mean()), (u - u.mean()).sum(keepdims=True)), [(5,), (1,)],
+    "a bias that a mean takes off again, so that its gradient is 0": (
+        True, center, lambda u, x, b: (0.1 * np.cos(x) * (u - u.mean()), 0 * b), [(5,), (1,)],
     ),
     "the sum of squares, a single number": (
         True, lambda x: (x**2).sum(), lambda u, x: (2 * u * x,), [(2, 3)],
@@ -148,7 +149,7 @@ CASES = {
 """Whether the backward function is right, forward, backward, and the shapes of the inputs."""
 
 WORST = {
-    "a sum of four sines, the second gradient wrong by half, the others by little": 1,
+    "a sum of four sines, the second gradient twice too large, the others nearly right": 1,
     "a product of two matrices, the first gradient wrong": 0,
     "a product of two matrices, the second gradient wrong": 1,
 }
@@ -171,8 +172,10 @@ def gradcheck(mine, name, inputs, seed):
         names["directional"] = theirs
     if not isinstance(report, tuple) or len(report) != 3:
         return None
-    # The 1 says how small is nothing where two reports are compared: an error of 1e-11 is.
-    return {"max_rel": np.array([float(report[0]), 1]), "worst_index": int(report[1]), "ok": bool(report[2])}
+    # Errors near 1e-11 are rounding, which differs between two right programs: the 1 beside them says what is large,
+    # and where nothing is wrong, it does not matter which input is the worst.
+    max_rel, worst_index, ok = float(report[0]), int(report[1]), bool(report[2])
+    return {"max_rel": np.array([max_rel, 1]), "worst_index": -1 if max_rel < 1e-6 else worst_index, "ok": ok}
 
 
 @check(
@@ -189,13 +192,12 @@ def gradcheck(mine, name, inputs, seed):
     ],
 )
 def checker(t):
-    for seed, (name, (right, _, _, shapes)) in enumerate(CASES.items()):
+    for seed, (name, (right, _, _, shapes)) in enumerate(CASES.items(), 3):
         inputs = [t.randn(*shape) for shape in shapes]
         told = t.run(gradcheck, name, inputs, seed).value
         t.that(told is not None, "gradcheck must give back a GradReport(max_rel, worst_index, ok)")
-        error = (
-            f"your report: max_rel = {told['max_rel'][0]:.2g}, worst_index = {told['worst_index']}, ok = {told['ok']}"
-        )
+        where = f", worst_index = {told['worst_index']}" if told["worst_index"] >= 0 else ""
+        error = f"your report: max_rel = {told['max_rel'][0]:.2g}{where}, ok = {told['ok']}"
         if right:
             t.that(told["ok"], f"your gradcheck rejects a right backward function: {name}", error)
         else:
@@ -207,10 +209,10 @@ def checker(t):
 MATRIX = np.random.default_rng(0).standard_normal((5, 7))
 
 LINEAR = {
+    "blur": (True, blur, blur_back, (3, 4)),
     "a matrix (5, 7)": (True, lambda x: MATRIX @ x, lambda u: MATRIX.T @ u, (7,)),
     "a matrix, twice as large on the way back": (False, lambda x: MATRIX @ x, lambda u: 2 * MATRIX.T @ u, (7,)),
     "a matrix, half as large on the way back": (False, lambda x: MATRIX @ x, lambda u: MATRIX.T @ u / 2, (7,)),
-    "blur": (True, blur, blur_back, (3, 4)),
     "a running sum": (True, np.cumsum, lambda u: np.cumsum(u[::-1])[::-1], (6,)),
     "a million times padding": (True, lambda x: 1e6 * np.pad(x, (2, 1)), lambda u: 1e6 * u[2:-1], (6,)),
     "blur, with the weights turned round": (False, blur, blur, (9,)),
@@ -245,8 +247,8 @@ def adjoint(t):
         value = t.run(adjoint_error, name, seed).value
         t.that(value is not None, "adjoint_error gives None; is there a return at the end?")
         error = f"your error is {value[0]:.2g}"
-        t.that(value[0] >= 0, f"{name}: an error cannot be negative", error)
+        t.that(value[0] > -1e-12, f"{name}: an error cannot be negative", error)
         if right:
             t.that(value[0] < 1e-12, f"{name}: the backward function is right, the error should be below 1e-12", error)
         else:
-            t.that(value[0] > 1e-4, f"{name}: the backward function is wrong, the error should be large", error)
+            t.that(value[0] > 1e-6, f"{name}: the backward function is wrong, the error should be large", error)

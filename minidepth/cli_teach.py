@@ -1,4 +1,4 @@
-"""The words of ``minidepth teach``."""
+"""The commands of teachers: ``minidepth teach release``, ``grade`` and ``report``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 AddCommand = Callable[[Any, str, str, str], argparse.ArgumentParser]
+Say = Callable[[str], None]
 
 TIMEOUT_S = 60.0
 
@@ -66,3 +67,13 @@ def add_teach(commands: Any, add_command: AddCommand) -> None:
             "--timeout", type=float, metavar="S", default=TIMEOUT_S,
             help=f"seconds for each lesson of each submission (default: {TIMEOUT_S:g})",
         )  # fmt: skip
+
+
+def run_teach(arguments: argparse.Namespace, say: Say) -> int:
+    from minidepth.learn.teach import grade, release, report  # here: the lessons' machinery is slow to import
+
+    runs = {"release": release.release, "grade": grade.grade, "report": report.report}
+    return runs[arguments.action](arguments, say)
+
+
+COMMANDS = {"teach": run_teach}

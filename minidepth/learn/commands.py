@@ -30,10 +30,8 @@ def learn(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         return 0
     path = hand_out(lesson_of(arguments.lesson), arguments.notebook)
     number = int(arguments.lesson.partition(".")[0])
-    say(
-        f"{path}\nRead it, write the exercises, run it with python {path}, "
-        f"and look at your work: minidepth check {number}"
-    )
+    run = "run it in Jupyter" if arguments.notebook else f"run it with python {path}"
+    say(f"{path}\nRead it, write the exercises, {run}, and look at your work: minidepth check {number}")
     return 0
 
 

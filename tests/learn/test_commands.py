@@ -80,7 +80,8 @@ def test_the_file_of_a_lesson_is_written_once_and_never_again(folder):
     with pytest.raises(LearnerError, match="is there already, and your work is never overwritten"):
         said(commands.learn, lesson="4")
     assert path.read_text() == "mine"
-    said(commands.learn, lesson="4", notebook=True)
+    text = said(commands.learn, lesson="4", notebook=True)[1]
+    assert "run it in Jupyter" in text and "python" not in text.splitlines()[1]
     assert json.loads((folder / f"{SLUG}.ipynb").read_text(encoding="utf-8"))["nbformat"] == 4
 
 

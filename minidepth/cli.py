@@ -1,5 +1,6 @@
 """The command line: ``minidepth train``, ``lr-find``, ``evaluate``, ``predict``, ``data info|verify|make``,
-``models``, ``presets``, ``summary``, ``gradcheck``, ``bench``, ``compare``, ``doctor``.
+``models``, ``presets``, ``summary``, ``gradcheck``, ``bench``, ``compare``, ``doctor``; and for lessons ``learn``,
+``check``, ``hint``, ``solution``, ``mine`` and ``teach``.
 
 A mistake of the user is one line on standard error and exit status 2; Ctrl-C is status 130.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from minidepth import __version__, cli_learn, set_num_threads, set_pool_limit
+from minidepth import __version__, cli_learn, cli_teach, set_num_threads, set_pool_limit
 from minidepth.cli_parser import parser
 from minidepth.cuda.device import out_of_memory
 from minidepth.errors import InputError
@@ -234,5 +235,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "gradcheck": run_gradcheck,
     "bench": run_bench,
     "doctor": run_doctor,
-    **{name: functools.partial(run, say=say) for name, run in cli_learn.COMMANDS.items()},
+    **{name: functools.partial(run, say=say) for name, run in (cli_learn.COMMANDS | cli_teach.COMMANDS).items()},
 }

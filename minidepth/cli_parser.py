@@ -7,6 +7,7 @@ from typing import Any
 
 from minidepth.cli_learn import add_learn
 from minidepth.cli_options import add_device, add_settings, add_threads, size
+from minidepth.cli_teach import add_teach
 
 
 def parser(version: str) -> argparse.ArgumentParser:
@@ -19,6 +20,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     main.add_argument("--version", action="version", version=f"minidepth {version}")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_learn(commands, add_command)
+    add_teach(commands, add_command)
     add_train(commands)
     add_lr_find(commands)
     add_evaluate(commands)

@@ -34,7 +34,7 @@ LIMITS = {"memory_mib": 4096, "file_mib": 64}
 
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "PYTHONPATH", "PYTHONHOME",
-    "PYTHONUSERBASE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "APPDATA",
+    "PYTHONUSERBASE", "XDG_CACHE_HOME", "MPLCONFIGDIR", "LOCALAPPDATA", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "APPDATA",
 )  # fmt: skip
 """Environment variables that the process has, too: what Python needs to start, and no keys and tokens."""
 
@@ -130,7 +130,8 @@ class Child:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        own = {name: self._folder.name for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "MINIDEPTH_WORK")}
+        caches = ("XDG_CACHE_HOME", "MPLCONFIGDIR") if self.limits.get("fence") else ()  # behind it, others are closed
+        own = {name: self._folder.name for name in ("MINIDEPTH_WORK", *caches)}
         return {**kept, **own, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
     def _exchange(self, request: dict[str, Any] | None, timeout_s: float) -> dict[str, Any]:

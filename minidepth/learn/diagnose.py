@@ -51,7 +51,7 @@ def alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two answers are the same up to rounding."""
     if "value" in one and "value" in other:
         return one["changed"] == other["changed"] and _same(one["value"], other["value"])
-    return "raised" in one and one.get("raised") == other.get("raised")
+    return "raised" in one and (one["raised"], one["text"]) == (other.get("raised"), other.get("text"))
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -84,9 +84,9 @@ class Page:
 
         if "ipykernel" not in sys.modules:
             matplotlib.use("Agg")
-        from matplotlib import cycler, pyplot
+        from matplotlib import pyplot, rcsetup
 
-        matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=COLORS)})
+        matplotlib.rcParams.update({**STYLE, "axes.prop_cycle": rcsetup.cycler(color=COLORS)})
         return pyplot.subplots(rows, columns, **options)
 
     def figure(self, fig: Any, name: str, alt: str, table: Mapping[str, Sequence[Any]]) -> None:

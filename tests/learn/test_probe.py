@@ -201,7 +201,9 @@ def test_alike(one, other, same):
     assert alike(value(one), value(other)) is same
 
 
-def test_errors_are_alike_by_their_kind():
-    assert alike({"raised": "ValueError"}, {"raised": "ValueError"})
-    assert not alike({"raised": "ValueError"}, {"raised": "TypeError"})
-    assert not alike(value(1), {"raised": "ValueError"})
+def test_errors_are_alike_by_their_kind_and_text():
+    one = {"raised": "ValueError", "text": "shapes differ"}
+    assert alike(one, dict(one))
+    assert not alike(one, {**one, "raised": "TypeError"})
+    assert not alike(one, {**one, "text": "something else"})
+    assert not alike(value(1), one)

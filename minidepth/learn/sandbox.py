@@ -34,7 +34,8 @@ LIMITS = {"memory_mib": 4096, "file_mib": 64}
 
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "PYTHONPATH", "PYTHONHOME",
-    "PYTHONUSERBASE", "XDG_CACHE_HOME", "MPLCONFIGDIR", "LOCALAPPDATA", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "APPDATA",
+    "PYTHONUSERBASE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_CACHE_HOME", "MPLCONFIGDIR", "SYSTEMROOT",
+    "SYSTEMDRIVE", "WINDIR", "APPDATA", "LOCALAPPDATA",
 )  # fmt: skip
 """Environment variables that the process has, too: what Python needs to start, and no keys and tokens."""
 

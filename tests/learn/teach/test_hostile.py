@@ -27,6 +27,9 @@ def deeds():
     return {
         "read the lesson": lambda: open(LESSON).read(),
         "read another submission": lambda: open(OTHER).read(),
+        "read the tests": lambda: open(TESTS).read(),
+        "open NumPy for writing": lambda: open(np.__file__, "r+b").close(),
+        "open the package for writing": lambda: open(ops.__file__, "r+b").close(),
         "write": lambda: open(OTHER, "w"),
         "remove": lambda: os.remove(OTHER),
         "change rights": lambda: os.chmod(OTHER, 0o777),
@@ -123,9 +126,10 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("submissions")
     for name, text in SUBMISSIONS.items():
         (folder / f"{name}_{SLUG}.py").write_text(text, encoding="utf-8", errors="surrogatepass")
-    paths = f"LESSON = {str(LESSON.folder / 'lesson.py')!r}\nOTHER = {str(folder / f'right_{SLUG}.py')!r}\n"
+    paths = {"LESSON": LESSON.folder / "lesson.py", "OTHER": folder / f"right_{SLUG}.py", "TESTS": __file__}
+    top = "".join(f"{name} = {str(path)!r}\n" for name, path in paths.items()) + DEEDS
     (folder / f"reaches_out_{SLUG}.py").write_text(
-        work(top=paths + DEEDS, e1=TRY_THEM, e2="return np.ones(100_000_000_000)"), encoding="utf-8"
+        work(top=top, e1=TRY_THEM, e2="return np.ones(100_000_000_000)"), encoding="utf-8"
     )
     (folder / f"latin_{SLUG}.py").write_bytes("# Zürich\n".encode("latin-1"))
     (folder / f"huge_{SLUG}.py").write_bytes(b"#" * (21 << 20))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from minidepth.errors import InputError
 
 AddCommand = Callable[[Any, str, str, str], argparse.ArgumentParser]
 Say = Callable[[str], None]
@@ -17,8 +20,12 @@ def add_learn(commands: Any, add_command: AddCommand) -> None:
         commands: subparsers. add_command: that of cli_parser.py, which lies above this file.
     """
     learn = add_command(commands, "learn", "list the lessons, or begin one", "minidepth learn 1")
+    learn.usage = "minidepth learn [N] [--notebook]\n       minidepth learn build-site DIR [--figures DIR] [--jobs N]"
     learn.add_argument("lesson", metavar="N", nargs="?", help="write the file of this lesson (default: list all)")
+    learn.add_argument("site", metavar="DIR", nargs="?", help="build-site: folder for a web page of each lesson")
     learn.add_argument("--notebook", action="store_true", help="as a Jupyter notebook")
+    learn.add_argument("--figures", metavar="DIR", help="build-site: take the figures of an earlier run from here")
+    learn.add_argument("--jobs", type=int, metavar="N", help="build-site: lessons to run at a time (default: 2)")
 
     check = add_command(commands, "check", "look at your work in a lesson, or in one exercise", "minidepth check 4.2")
     check.add_argument("exercise", metavar="N[.M]", help="lesson or exercise")
@@ -44,9 +51,27 @@ def add_learn(commands: Any, add_command: AddCommand) -> None:
 
 
 def run_learn(arguments: argparse.Namespace, say: Say) -> int:
+    if arguments.lesson == "build-site":
+        return run_build_site(arguments, say)
+    for name, value in (("DIR", arguments.site), ("--figures", arguments.figures), ("--jobs", arguments.jobs)):
+        if value is not None:
+            raise InputError(f"{name} {value}: only for minidepth learn build-site DIR")
     from minidepth.learn import commands  # here and below: the lessons' machinery is slow to import
 
     return commands.learn(arguments, say)
+
+
+def run_build_site(arguments: argparse.Namespace, say: Say) -> int:
+    if arguments.site is None or arguments.notebook:
+        raise InputError("build-site takes a folder for the pages, and no notebooks: minidepth learn build-site DIR")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise InputError(f"--jobs {arguments.jobs}: must be at least 1")
+    from minidepth.learn.site.build import build_site
+
+    figures = None if arguments.figures is None else Path(arguments.figures)
+    pages = build_site(Path(arguments.site), figures, arguments.jobs or 2, say)
+    say(f"{len(pages)} pages; open {pages[0]} in a browser")
+    return 0
 
 
 def run_check(arguments: argparse.Namespace, say: Say) -> int:

@@ -14,8 +14,11 @@ import minidepth
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "minidepth"
-IMPORT_NAMES = {"pillow": "PIL"}
+IMPORT_NAMES = {"pillow": "PIL", "markdown-it-py": "markdown_it"}
 """Distributions that are imported under another name."""
+
+EXTRAS = {"cupy": "gpu", "markdown_it": "site", "pygments": "site"}
+"""What only some users need, and the extra that installs it."""
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +60,23 @@ def test_each_dependency_is_imported_and_each_import_is_declared(setup_cfg):
     requirements = setup_cfg["options"]["install_requires"].split("\n")
     declared = {re.split(r"[ <>=]", line)[0] for line in requirements if line.strip()}
     imported = set().union(*(imported_modules(path) for path in PACKAGE.rglob("*.py")))
-    third_party = imported - set(sys.stdlib_module_names) - {"minidepth", "cupy"}
+    third_party = imported - set(sys.stdlib_module_names) - {"minidepth", *EXTRAS}
     assert third_party == {IMPORT_NAMES.get(name, name) for name in declared}
+
+
+def test_what_only_some_users_need_has_its_extra(setup_cfg):
+    for module, extra in EXTRAS.items():
+        lines = setup_cfg["options.extras_require"][extra].split("\n")
+        names = [re.split(r"[ <>=]", line)[0] for line in lines if line.strip()]
+        assert any(IMPORT_NAMES.get(name, name).startswith(module) for name in names), module
+
+
+def test_the_libraries_of_the_pages_are_imported_there_alone_and_late():
+    pages = {module for module, extra in EXTRAS.items() if extra == "site"}
+    for path in PACKAGE.rglob("*.py"):
+        assert path.parent.name == "site" or not imported_modules(path) & pages, path.name
+        early = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+        assert not {str(node.module).partition(".")[0] for node in early} & pages, path.name
 
 
 def test_the_command_exists(setup_cfg):

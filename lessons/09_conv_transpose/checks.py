@@ -22,8 +22,8 @@ def as_matrix(x_shape, w, stride, pad, output_pad=0):
     return matrix.reshape(c * x_shape[2] * x_shape[3], -1), (o, p, q)
 
 
-CASES = [(2, 2, 1, (3, 4)), (3, 0, 2, (2, 3)), (1, 1, 0, (3, 2))]
-"""Stride, pad, output_pad, kernel: overlaps, gaps, and no stride at all."""
+CASES = [(3, 1, 2, (4, 5)), (2, 2, 1, (3, 4)), (3, 0, 2, (2, 3)), (1, 1, 0, (3, 2))]
+"""Stride, pad, output_pad, kernel: overlaps, gaps, and no stride at all. No two mistakes share a size in the first."""
 
 
 @check(

@@ -33,7 +33,7 @@ rng = np.random.default_rng(9)
 #     y[n, o, stride i + a - pad, stride j + b - pad] += x[n, c, i, j] * w[c, o, a, b]      for all n, o, c, i, j, a, b
 #
 # H input rows become stride (H - 1) + KH - 2 pad + output_pad of them. `output_pad` adds rows and columns at the end:
-# a convolution with stride 2 makes 4 rows out of 7 and out of 8, so on the way back somebody has to say which. Note
+# a convolution with stride 2 makes as many rows out of 7 as out of 8, so on the way back one has to say which. Note
 # that w is (C, O, KH, KW): channels of the input first. In one dimension, with x = [1, 2], w = [10, 20, 30], stride 2:
 #
 #     1 presses   10  20  30

@@ -44,7 +44,7 @@ CASES = [((5, 7), (8, 17)), ((6, 4), (4, 7)), ((3, 1), (1, 4))]
     ],
 )
 def coordinates(t):
-    for align_corners in (False, True):
+    for align_corners in (True, False):
         for n_in, n_out in [(5, 8), (9, 4), (4, 1), (1, 3)]:
             expected = np.array([place(r, n_in, n_out, align_corners) for r in range(n_out)])
             what = f"u for {n_in} -> {n_out} pixels, align_corners={align_corners}"
@@ -65,9 +65,9 @@ def coordinates(t):
 )
 def matrix(t):
     inside = np.append(t.uniform(0, 5, 8), [0.0, 2.0, 4.4])
-    outside = np.append(t.uniform(-1, 6, 9), [-0.4, 5.3, 5.0])
-    for u, what in [(inside, "the weights of places between pixels"), (outside, "the weights of places at the edges")]:
-        t.call("weights", u, 6).close(tents(u, 6), what)
+    before, behind = np.append(t.uniform(-2, 2, 6), -0.4), np.append(t.uniform(3, 7, 6), [5.3, 5.0])
+    for u, where in [(inside, "between pixels"), (before, "around the first pixel"), (behind, "around the last pixel")]:
+        t.call("weights", u, 6).close(tents(u, 6), f"the weights of places {where}")
     t.call("weights", np.array([-0.25, 0.25]), 1).close(np.ones((2, 1)), "the weights among one pixel only")
 
 

@@ -86,14 +86,19 @@ def test_a_leak_is_found_and_nothing_written(tmp_path, leaking, name, text, says
 def test_a_leak_in_a_notebook_is_found_behind_its_quotes():
     files = contents("hw2", [LESSON])
     whole = json.loads(files[f"hw2/{SLUG}.ipynb"])
-    whole["cells"][3]["source"] = ["    dxp[n, :, top : top + kh, left : left + kw] += g[n, o, i, j] * w[o]\n"]
+    whole["cells"][3]["source"] = ["    kh, kw = w_shape[2:]\n"]
     files[f"hw2/{SLUG}.ipynb"] = json.dumps(whole)
     (found,) = leaks(zip_of(files), expected_names("hw2", [LESSON]), [LESSON])
-    assert "a line of solution 4.3" in found
+    assert "a line of solution 4.4" in found
 
 
 def test_what_the_author_shows_elsewhere_is_no_secret():
     assert leaks(zip_of(contents("hw2", [LESSON])), expected_names("hw2", [LESSON]), [LESSON]) == []
+    shows = Lesson(LESSON.folder)
+    shows.text = LESSON.text + "\n# %%\nkh, kw = w_shape[2:]\n"
+    whole = zip_of(contents("hw2", [shows]))
+    assert leaks(whole, expected_names("hw2", [shows]), [shows]) == []
+    assert leaks(whole, expected_names("hw2", [LESSON]), [LESSON])
 
 
 def test_an_exercise_that_is_solved_already_is_not_handed_out(tmp_path, monkeypatch, only_lesson_4):

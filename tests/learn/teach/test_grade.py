@@ -244,3 +244,16 @@ def test_hidden_checks_count_for_grades(tmp_path, monkeypatch, few):
     (student,) = graded(arguments(folder=str(tmp_path)))["students"]
     assert student["points"] == 1
     assert student["lessons"][0]["checks"][0]["hidden"] is True
+
+
+def test_mistakes_are_counted_and_sorted():
+    def student(name):
+        check = {"exercise": "4.1", "title": "t", "status": "failed", "misconception": name, "says": name and "says."}
+        return {"student": "x", "lessons": [{"problem": "", "checks": [check]}]}
+
+    names = ["b", "a", None, "a", None, None]
+    text = report_text({"students": [student(name) for name in names], "variant": "2027a"})
+    assert text.splitlines() == [
+        "6 students, variant 2027a", "", "4.1  t", "  0 passed, 6 not yet, 0 not written",
+        "     2  a: says.", "     1  b: says.", "     3  no known mistake",
+    ]  # fmt: skip

@@ -183,7 +183,9 @@ def train(training: Training, steps: int, budget_s: float, say: Callable[[str], 
             break
     few = max(1, len(seen) // 5)
     say(f"loss: {np.mean(seen[:few]):.3f} at first, {np.mean(seen[-few:]):.3f} at the end, after {len(seen)} steps")
-    layers = training.layers
+    layers, kinds = training.layers, {type(layer).__name__ for layer in training.network.modules()}
+    for idle in sorted(training.by_part.keys() - kinds - {"loss", "optimizer"}):
+        say(f"{idle} was not needed: this network goes up by ConvTranspose2d; turn that off to see yours at work")
     others = [name for name in ("loss", "optimizer") if name in training.by_part]
     say(
         f"yours: {layers['yours']} of the network's {layers['all']} layer calls, "

@@ -23,7 +23,6 @@ ONLY_FLOAT32 = {
     "minidepth.losses.ssim.forward",
     "minidepth.ops.im2col.col2im",
     "minidepth.ops.im2col.im2col",
-    "minidepth.ops.product.product",
     "minidepth.optim.clip.shorten",
     "minidepth.optim.loss_scaler.cotangent",
     "minidepth.optim.loss_scaler.decide",

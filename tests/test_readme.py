@@ -104,6 +104,7 @@ def test_the_python_block_is_the_quickstart_which_test_examples_runs():
         "lessons/README.md",
         "docs/differences_from_pytorch.md",
         "docs/from_naive_to_tiled.md",
+        "docs/teachers.md",
     ],
 )
 def test_links_lead_somewhere(page):

@@ -61,7 +61,7 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{folder}: is a file; name a folder for the pages")
     index = folder / "index.html"
     ours = index.is_file() and MARK in index.read_text(encoding="utf-8", errors="replace")
-    if folder.exists() and any(folder.iterdir()) and not ours:
+    if folder.exists() and list(folder.iterdir()) and not ours:
         raise InputError(f"{folder}: has other files in it; name a new folder for the pages")
 
 

@@ -32,6 +32,7 @@ class Prose:
         self.pages = pages
         self.headings: list[Heading] = []
         self._markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+        self._markdown.inline.ruler.before("emphasis", "product", _product)
         renderer: Any = self._markdown.renderer
         self._renderer, rules = renderer, renderer.rules
         rules["heading_open"], rules["text"] = self._heading, self._text
@@ -62,6 +63,17 @@ class Prose:
         if tokens[index].info.strip() in ("python", "py"):
             return code_html(tokens[index].content)
         return f'<pre class="formula"><code>{escape(tokens[index].content, quote=False)}</code></pre>\n'
+
+
+def _product(state: Any, silent: bool) -> bool:
+    """A star between two letters or digits is a product, as in 2*w, and never begins or ends *emphasis*."""
+    text, place = state.src, state.pos
+    if text[place] != "*" or not (text[:place][-1:].isalnum() and text[place + 1 :][:1].isalnum()):
+        return False
+    if not silent:
+        state.pending += "*"
+    state.pos += 1
+    return True
 
 
 def anchor_of(heading: str, taken: Collection[str]) -> str:

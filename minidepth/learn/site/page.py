@@ -23,9 +23,9 @@ _BEGIN = """
 <h1>From one number that remembers to a U-Net that sees depth</h1>
 <p>Each lesson asks one question and leaves something out for you to write. A check says whether it is right, and where
 it is not, often which mistake it is. These pages are for reading; you work in files of your own:</p>
-<pre class="formula"><code>minidepth learn 1      # writes your file of lesson 1
-minidepth check 1      # says what is right, and what is not yet
-minidepth hint 1.1     # where you are stuck
+<pre class="formula"><code>minidepth learn 1   # writes your file of lesson 1
+minidepth check 1   # says what is right, and what is not yet
+minidepth hint 1.1  # where you are stuck
 </code></pre>
 """
 

@@ -104,7 +104,9 @@ def check_once(lesson: Lesson, word: str, path: Path, say: Callable[[str], None]
             outcome = run_check(lesson, one, child, seed_of(lesson.variant))
             outcomes.append(outcome)
             if not as_json:
-                say(outcome_text(outcome, int(progress.get(one.exercise, "hints"))))
+                wrong = [other.check.exercise for other in outcomes if other.status != "passed"]
+                doubtful = [other for other in lesson.needs(one.exercise) if other in wrong]
+                say(outcome_text(outcome, int(progress.get(one.exercise, "hints")), doubtful))
     remember(progress, outcomes)
     if as_json:
         whole: dict[str, Any] = {

@@ -145,6 +145,16 @@ class Lesson:
                 shown.append(line)
         return "\n".join(shown) + "\n"
 
+    def needs(self, exercise: str) -> list[str]:
+        """The other exercises whose functions the solution of this one calls."""
+        names = {other: re.findall(r"(?:def|class) (\w+)", self.solution(other)) for other in self.exercises}
+        body = self.solution(exercise)
+        return [
+            other
+            for other, functions in names.items()
+            if other != exercise and any(re.search(rf"\b{name}\(", body) for name in functions)
+        ]
+
     def replaced(self, exercise: str, old: str, new: str) -> str:
         """The master with `old`, which the solution of that exercise has exactly once, turned into `new`."""
         parts, count, inside = [], 0, False

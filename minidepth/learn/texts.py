@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minidepth.learn.check import Outcome
 from minidepth.learn.master import Lesson
 from minidepth.learn.progress import Progress
@@ -10,8 +12,12 @@ WIDTH = 60
 WORDS = {"passed": "passed", "failed": "not yet", "unwritten": "not written yet"}
 
 
-def outcome_text(outcome: Outcome, hints_opened: int) -> str:
-    """One outcome: a line, and where it failed what was compared, the mistake if it is known, and what to do next."""
+def outcome_text(outcome: Outcome, hints_opened: int, doubtful: Sequence[str] = ()) -> str:
+    """One outcome: a line, and where it failed what was compared, the mistake if it is known, and what to do next.
+
+    Args:
+        outcome: of a check. hints_opened: so far. doubtful: exercises that are not right yet and that this one uses.
+    """
     one = outcome.check
     heading = f"{one.exercise}  {one.title} ".ljust(WIDTH, ".")
     lines = [f"{heading} {WORDS[outcome.status]}  ({outcome.points}/{one.points})"]
@@ -20,6 +26,8 @@ def outcome_text(outcome: Outcome, hints_opened: int) -> str:
         if outcome.mutant is not None:
             see = f"  See {outcome.mutant.see}." if outcome.mutant.see else ""
             lines.append(f"     Your result is that of a known mistake: {outcome.mutant.says}{see}")
+        elif doubtful:
+            lines.append(f"     This may come from {' and '.join(doubtful)}, not right yet: begin there.")
         if hints_opened < len(one.hints):
             lines.append(f"     Next: minidepth hint {one.exercise}  ({hints_opened + 1} of {len(one.hints)})")
         else:

@@ -213,3 +213,13 @@ def test_what_an_outcome_says():
     assert "solution 4.2 --give-up" in outcome_text(outcome, 2)
     assert outcome_text(Outcome(one, "unwritten"), 0).endswith("not written yet  (0/3)")
     assert closing_text([outcome, Outcome(one, "passed")]) == "1 of 2 checks passed, 3 of 6 points"
+
+
+def test_a_mistake_that_comes_from_another_exercise_says_so(folder):
+    assert LESSON.needs("4.2") == ["4.1"]
+    wrong = LESSON.text.replace("(n + 2 * pad - k) // stride + 1", "(n + 2 * pad - k) / stride + 1")
+    folder.mkdir()
+    (folder / f"{SLUG}.py").write_text(wrong, encoding="utf-8")
+    lines = []
+    assert commands.check(asked(exercise="4"), lines.append) == 1
+    assert "     This may come from 4.1, not right yet: begin there.\n     Next: minidepth hint 4.2" in lines[1]

@@ -1,0 +1,38 @@
+"""Mistakes that students make in lesson 14."""
+
+from minidepth.learn import Mutant
+
+MUTANTS = [
+    Mutant("14.1", "divided by the prediction", "np.abs(p - t) / t", "np.abs(p - t) / p", "abs_rel divides by the prediction; it is a share of the true distance."),
+    Mutant("14.1", "sign kept", "np.abs(p - t) / t", "(p - t) / t", "abs_rel keeps the sign, so that too near and too far cancel out."),
+    Mutant("14.1", "no root", "np.sqrt(((p - t) ** 2).mean())", "((p - t) ** 2).mean()", "rmse has no root, so it is in square metres."),
+    Mutant("14.1", "root of each", "np.sqrt(((p - t) ** 2).mean())", "np.sqrt((p - t) ** 2).mean()", "the root is taken of each pixel before the mean: that is the mean absolute error."),
+    Mutant("14.1", "one side", "np.maximum(p / t, t / p)", "(p / t)", "delta1 looks at p/t only, so whatever is too near counts as right; take the larger of p/t and t/p."),
+    Mutant("14.1", "smaller ratio", "np.maximum(p / t, t / p)", "np.minimum(p / t, t / p)", "delta1 takes the smaller of the two ratios, which is never above 1."),
+    Mutant("14.1", "wrong pixels counted", "< 1.25", "> 1.25", "delta1 counts the pixels that are off by more than 1.25; it is the share of the good ones."),
+    Mutant("14.1", "natural logarithm", "np.log10(p) - np.log10(t)", "np.log(p) - np.log(t)", "that is the natural logarithm; log10 is to the base of ten."),
+    Mutant("14.1", "all pixels", "np.clip(pred[valid], 0.001, 10), gt[valid]", "np.clip(pred, 0.001, 10), gt", "the holes are counted, too; only valid pixels have a truth."),
+    Mutant("14.1", "holes only", "np.clip(pred[valid], 0.001, 10), gt[valid]", "np.clip(pred[~valid], 0.001, 10), gt[~valid]", "it looks at the holes and nowhere else; valid is True where a depth was measured."),
+    Mutant("14.1", "not clamped", "np.clip(pred[valid], 0.001, 10)", "pred[valid]", "the prediction is not clamped to 0.001 .. 10 m, and a negative depth has no logarithm."),
+    Mutant("14.1", "mean of pictures", "np.sqrt(((p - t) ** 2).mean())", "np.mean([np.sqrt(((np.clip(a, 0.001, 10) - b)[v] ** 2).mean()) for a, b, v in zip(pred, gt, valid)])", "rmse is the mean of the pictures' own roots; here it is one root, over the pixels of all pictures."),
+    Mutant("14.2", "nothing forgotten", "    opt.zero_grad()\n", "", "the gradients of earlier steps are never forgotten, so they add up."),
+    Mutant("14.2", "forgotten too late", "value.backward()\n", "value.backward()\n    opt.zero_grad()\n", "the gradients are forgotten right after backward, so the step has nothing to go by."),
+    Mutant("14.2", "no step", "    opt.step()\n", "", "nobody takes the step: the weights stay as they were."),
+    Mutant("14.2", "two steps", "    opt.step()\n", "    opt.step()\n    opt.step()\n", "the same gradient is used for two steps."),
+    Mutant("14.2", "evaluation mode", "model.train()", "model.eval()", "the network is put in evaluation mode; training wants batch-norm to look at the batch."),
+    Mutant("14.2", "mode left as it was", "model.train()\n", "\n", "the mode is left as it was, and the evaluation before has left the network in evaluation mode."),
+    Mutant("14.2", "holes count", "batch.valid)", "batch.valid | True)", "the holes count as if they were 0 m away; hand the loss batch.valid."),
+    Mutant("14.2", "a Tensor comes back", "return value.item()", "return value", "a Tensor is returned, which keeps the memory of the whole network alive; .item() is the number in it."),
+    Mutant("14.2", "the loss after", "return value.item()", "return loss(model(Tensor(batch.image)), batch.depth_m, batch.valid).item()", "the network is asked once more after the step; return the loss that it had before, which costs nothing."),
+    Mutant("14.2", "sum over the batch", "value = loss(prediction, batch.depth_m, batch.valid)", "value = loss(prediction, batch.depth_m, batch.valid) * float(len(batch.image))", "the loss is multiplied by the pictures of the batch; it is a mean already."),
+    Mutant("14.2", "memory off", "prediction = model(Tensor(batch.image))", "prediction = model(Tensor(batch.image)).detach()", "the prediction has forgotten how it was made (detach, or no_grad), so no gradient reaches the weights."),
+    Mutant("14.3", "frames drawn", "np.isin(room_of, test_rooms)", "np.random.default_rng(seed).uniform(size=len(room_of)) < share", "frames are drawn, not rooms: that is the split that leaks.", "the pitfall"),
+    Mutant("14.3", "cut in the middle", "np.isin(room_of, test_rooms)", "np.arange(len(room_of)) < share * len(room_of)", "the list of frames is cut at one place, which goes through a room, and the same frames are tested whatever the seed."),
+    Mutant("14.3", "always the first", "np.random.default_rng(seed).permutation(np.unique(room_of))", "np.unique(room_of)", "the seed is not used: the test rooms are always the same."),
+    Mutant("14.3", "the two swapped", "return np.flatnonzero(~in_test), np.flatnonzero(in_test)", "return np.flatnonzero(in_test), np.flatnonzero(~in_test)", "the two parts are swapped: training comes first."),
+    Mutant("14.3", "masks", "return np.flatnonzero(~in_test), np.flatnonzero(in_test)", "return ~in_test, in_test", "that is a mask for each part; frame numbers are asked for, and np.flatnonzero makes them."),
+    Mutant("14.3", "rooms given back", "return np.flatnonzero(~in_test), np.flatnonzero(in_test)", "return rooms[round(share * len(rooms)) :], test_rooms", "those are numbers of rooms; frame numbers are asked for."),
+    Mutant("14.3", "training has all", "return np.flatnonzero(~in_test)", "return np.arange(len(room_of))", "the test frames are still among those for training."),
+    Mutant("14.3", "rooms by their frames", "np.unique(room_of)", "room_of", "a room is in the hat once for each of its frames, so too few rooms are drawn or too many; np.unique has each once."),
+    Mutant("14.3", "share of the frames", "round(share * len(rooms))", "round(share * len(room_of))", "it counts frames to say how many rooms to draw; share is that of the rooms."),
+]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import tracemalloc
 from typing import Any
@@ -19,6 +18,7 @@ from minidepth.errors import InputError
 from minidepth.memory_report import parse_bytes
 from minidepth.ops.cpu import pool, threads
 from minidepth.optim import multi_tensor
+from minidepth.testing import device_array, device_memory
 from minidepth.testing.device_array import DeviceArray
 
 UNET = "unet:depth=2,base_channels=2"
@@ -45,14 +45,12 @@ def test_a_step_on_the_gpu_takes_what_was_predicted(
     predicted = on_gpu(step)
     for function in vars(multi_tensor).values():  # tables that the step of another test has left on the GPU
         getattr(function, "cache_clear", lambda: None)()
-    gc.collect()
-    memory = emulated_gpu.get_default_memory_pool()
-    memory.free_all_blocks()
-    before = memory.used_bytes()
+    memory = device_memory.Pool()  # of its own, as what another test has left may come back in the middle of this one
+    monkeypatch.setattr(device_array, "POOL", memory)
     network = step.network()
     network.to("cuda")
-    sizes = take_steps(step, network, emulated_gpu, lambda: memory.used_bytes() - before)
-    assert (*sizes, memory.total_bytes() - before) == predicted[:3]
+    sizes = take_steps(step, network, emulated_gpu, memory.used_bytes)
+    assert (*sizes, memory.total_bytes()) == predicted[:3]
 
 
 @pytest.mark.parametrize("options", ["norm=batch,up=bilinear", "recompute"])

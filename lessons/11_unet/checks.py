@@ -121,7 +121,7 @@ def random_params(t, channels, out, base, levels):
     ],
 )
 def network(t):
-    for levels, height, width in ((2, 12, 8), (2, 13, 11), (1, 5, 6)):
+    for levels, height, width in ((1, 5, 6), (2, 12, 8), (2, 13, 11)):
         p = random_params(t, 3, 2, 2, levels)
         x = t.randn(2, 3, height, width)
         top = plain_unet(x, p, 0, levels)

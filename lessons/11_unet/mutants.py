@@ -6,6 +6,7 @@ PAD = "((0, 0), (0, 0), (0, height - up.shape[2]), (0, width - up.shape[3]))"
 
 MUTANTS = [
     Mutant("11.1", "filled at the top", PAD, "((0, 0), (0, 0), (height - up.shape[2], 0), (width - up.shape[3], 0))", "the zeros are at the top and the left, so that everything moves by a pixel; pooling dropped the last row, not the first.", "the pitfalls"),
+    Mutant("11.1", "half at each side", PAD, "((0, 0), (0, 0), ((height - up.shape[2]) // 2, (height - up.shape[2] + 1) // 2), ((width - up.shape[3]) // 2, (width - up.shape[3] + 1) // 2))", "what is missing is shared out between both ends, as if the map lay in the middle of the skip; its top left corner lies on the skip's."),
     Mutant("11.1", "last row repeated", PAD + ")", PAD + ', mode="edge")', "the last row and column are repeated; zeros are asked for, whose backward is a plain cut."),
     Mutant("11.1", "height only", "(0, width - up.shape[3])", "(0, 0)", "only the height is filled up; the width may be odd as well."),
     Mutant("11.1", "width only", "(0, height - up.shape[2])", "(0, 0)", "only the width is filled up; the height may be odd as well."),
@@ -26,6 +27,7 @@ MUTANTS = [
     Mutant('11.3', 'skips forgotten', 'meet(skips.pop(), x)', 'meet(skips.pop() * 0.0, x)', 'what arrives in the place of the skip is 0.'),
     Mutant('11.3', 'arguments swapped', 'meet(skips.pop(), x)', 'meet(x, skips.pop())', '`meet` wants the skip first and the map from below second.'),
     Mutant('11.3', 'no bottom', '    x = convs(x, params, "bottom")\n', '', 'the box at the bottom is missing.'),
+    Mutant("11.3", "names the other way round", 'f"up.{i}"', 'f"up.{levels - 1 - i}"', "on the way up the names count from the bottom: up.0 is the deepest one."),
     Mutant('11.3', 'no head', 'return ops.conv2d(x, params["head.weight"], params["head.bias"])', 'return x', 'the head is missing: the last 1x1 convolution, to the channels that are asked for.'),
     Mutant('11.3', 'ReLU at the end', 'return ops.conv2d(x, params["head.weight"], params["head.bias"])', 'return ops.relu(ops.conv2d(x, params["head.weight"], params["head.bias"]))', 'there is a ReLU behind the head, so nothing below 0 can come out.'),
     Mutant("11.4", "no biases", "k * k * i * o + o", "k * k * i * o", "the biases are not counted; there is one for each output channel."),

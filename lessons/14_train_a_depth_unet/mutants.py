@@ -12,7 +12,7 @@ MUTANTS = [
     Mutant("14.1", "wrong pixels counted", "< 1.25", "> 1.25", "delta1 counts the pixels that are off by more than 1.25; it is the share of the good ones."),
     Mutant("14.1", "natural logarithm", "np.log10(p) - np.log10(t)", "np.log(p) - np.log(t)", "that is the natural logarithm; log10 is to the base of ten."),
     Mutant("14.1", "all pixels", "np.clip(pred[valid], 0.001, 10), gt[valid]", "np.clip(pred, 0.001, 10), gt", "the holes are counted, too; only valid pixels have a truth."),
-    Mutant("14.1", "holes only", "np.clip(pred[valid], 0.001, 10), gt[valid]", "np.clip(pred[~valid], 0.001, 10), gt[~valid]", "it looks at the holes and nowhere else; valid is True where a depth was measured."),
+    Mutant("14.1", "holes count as right", "np.clip(pred[valid], 0.001, 10), gt[valid]", "np.clip(np.where(valid, pred, 1), 0.001, 10), np.where(valid, gt, 1)", "the holes are filled with agreement and then counted: means are over the valid pixels only."),
     Mutant("14.1", "not clamped", "np.clip(pred[valid], 0.001, 10)", "pred[valid]", "the prediction is not clamped to 0.001 .. 10 m, and a negative depth has no logarithm."),
     Mutant("14.1", "mean of pictures", "np.sqrt(((p - t) ** 2).mean())", "np.mean([np.sqrt(((np.clip(a, 0.001, 10) - b)[v] ** 2).mean()) for a, b, v in zip(pred, gt, valid)])", "rmse is the mean of the pictures' own roots; here it is one root, over the pixels of all pictures."),
     Mutant("14.2", "nothing forgotten", "    opt.zero_grad()\n", "", "the gradients of earlier steps are never forgotten, so they add up."),

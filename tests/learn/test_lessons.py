@@ -160,3 +160,13 @@ def test_it_is_the_same_as_a_notebook(lesson):
     cells = json.loads(notebook_of(cells_of(lesson.stub())))["cells"]
     assert ["".join(cell["source"]) for cell in cells] == [cell.text for cell in cells_of(lesson.stub())]
     assert [cell["cell_type"] for cell in cells] == [cell.kind for cell in lesson.cells]
+
+
+def test_the_page_of_lessons_lists_them_all():
+    text = (REPOSITORY / "lessons" / "README.md").read_text(encoding="utf-8")
+    heading = "| | lesson | question | minutes | exercises |\n|---|---|---|---|---|\n"
+    rows = ""
+    for one in LESSONS:
+        link = f"[{one.title}]({one.slug}/lesson.py)"
+        rows += f"| {one.number} | {link} | {one.question} | {one.minutes} | {len(one.exercises)} |\n"
+    assert f"<!-- lessons -->\n{heading}{rows}<!-- /lessons -->" in text

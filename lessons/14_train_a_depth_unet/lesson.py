@@ -290,8 +290,8 @@ page.measured(within=0.3, map_scaled=map_scaled, net_scaled=abs_rel(scaled(predi
 # ## What PyTorch does
 #
 # `train_step` is line for line the loop of every PyTorch program. `torch.no_grad()` and `model.eval()` are two things
-# there, too, and evaluating needs both. `minidepth train --data rooms` is this lesson with furniture and larger
-# pictures, and `minidepth mine train` trains a U-Net on the functions of your own lessons.
+# there, too, and evaluating needs both. `minidepth train` is this lesson with furniture and larger pictures, `--data`
+# with a folder of NYU Depth V2 the same on real rooms, and `minidepth mine train` trains on the functions you wrote.
 #
 # ## To think about
 #

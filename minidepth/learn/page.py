@@ -78,6 +78,20 @@ class Page:
             print(f"measured {name}: {number:.4g}" + ("" if guess is None else f" (your guess: {guess:g})"))
         self._write("measured.json", self._measured)
 
+    def nyu_frames(self, count: int) -> list[Any]:
+        """The first test frames of NYU Depth V2, as `data.Sample`; none where MINIDEPTH_DATA names no such folder.
+
+        It is the folder that holds ``nyu_csv``, in the CSV layout. What is measured on them is printed and not quoted.
+        """
+        folder = Path(os.environ.get("MINIDEPTH_DATA", "")) / "nyu_csv"
+        if "MINIDEPTH_DATA" not in os.environ or not folder.is_dir():
+            print("(no NYU Depth V2 here: set MINIDEPTH_DATA to the folder that holds nyu_csv to see real rooms, too)")
+            return []
+        from minidepth.data import open_dataset
+
+        frames = open_dataset(str(folder), split="test")
+        return [frames[i] for i in range(count)]
+
     def subplots(self, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
         """Matplotlib's, in the style of the lessons."""
         import matplotlib

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 
+import data_folders
 import numpy as np
 import pytest
 
@@ -87,3 +88,14 @@ def test_a_script_ends_at_what_is_not_written_with_one_line(raised, last):
     lines = done.stderr.splitlines()
     assert done.returncode == 1 and lines[-1] == last
     assert (len(lines) == 1) == raised.startswith("Not")
+
+
+def test_real_frames_where_there_are_some(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MINIDEPTH_DATA", raising=False)
+    assert page.nyu_frames(2) == []
+    assert "set MINIDEPTH_DATA to the folder that holds nyu_csv" in capsys.readouterr().out
+    frames = data_folders.make_frames(3, size=(12, 16))
+    data_folders.write_csv_folder(tmp_path / "nyu_csv", train=frames, test=frames[:2])
+    monkeypatch.setenv("MINIDEPTH_DATA", str(tmp_path))
+    found = page.nyu_frames(2)
+    assert [frame.depth_m.shape for frame in found] == [(12, 16)] * 2 and capsys.readouterr().out == ""

@@ -8,9 +8,9 @@
 #
 # **What does one output pixel see?**
 #
-# A U-Net is thirty convolutions and some plumbing. So it pays to have seen one from the inside: no library call, no
-# trick, seven loops that you could follow with a finger. They are slow, and that is fine. Lesson 5 makes them fast, and
-# this lesson is what it will be compared with.
+# A U-Net is twenty-three convolutions and some plumbing. So it pays to have seen one from the inside: no library
+# call, no trick, seven loops that you could follow with a finger. They are slow, and that is fine. Lesson 5 makes
+# them fast, and this lesson is what it will be compared with.
 
 # %%
 import time

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from minidepth.learn.errors import LessonError
+from minidepth.learn.errors import LearnerError, LessonError
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Told apart by people who do not see all colours, and at least 3 to 1 against white but the last two but one, which
@@ -78,8 +78,13 @@ class Page:
             print(f"measured {name}: {number:.4g}" + ("" if guess is None else f" (your guess: {guess:g})"))
         self._write("measured.json", self._measured)
 
-    def nyu_frames(self, count: int) -> list[Any]:
-        """The first test frames of NYU Depth V2, as `data.Sample`; none where MINIDEPTH_DATA names no such folder.
+    @property
+    def second_run(self) -> bool:
+        """Whether to learn from NYU Depth V2 this time: MINIDEPTH_SECOND_RUN is set. The prose quotes the first run."""
+        return bool(os.environ.get("MINIDEPTH_SECOND_RUN"))
+
+    def nyu_frames(self, count: int, split: str = "test") -> list[Any]:
+        """Frames of NYU Depth V2, evenly spread, as `data.Sample`; none where MINIDEPTH_DATA names no such folder.
 
         It is the folder that holds ``nyu_csv``, in the CSV layout. What is measured on them is printed and not quoted.
         """
@@ -89,8 +94,22 @@ class Page:
             return []
         from minidepth.data import open_dataset
 
-        frames = open_dataset(str(folder), split="test")
-        return [frames[i] for i in range(count)]
+        frames = open_dataset(str(folder), split=split)
+        return [frames[int(i)] for i in np.linspace(0, len(frames) - 1, min(count, len(frames)))]
+
+    def nyu_batch(self, count: int, split: str, size: tuple[int, int]) -> tuple[Any, list[np.ndarray]]:
+        """`nyu_frames` at that size as one `data.Batch`, and their pictures.
+
+        Raises:
+            LearnerError: there are none.
+        """
+        from minidepth.data import resize_sample
+        from minidepth.data.loader import stack
+
+        frames = [resize_sample(frame, size) for frame in self.nyu_frames(count, split)]
+        if not frames:
+            raise LearnerError("MINIDEPTH_SECOND_RUN: there is no NYU Depth V2; set MINIDEPTH_DATA, or unset both")
+        return stack(frames), [frame.image for frame in frames]
 
     def subplots(self, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
         """Matplotlib's, in the style of the lessons."""

@@ -11,7 +11,7 @@ import data_folders
 import numpy as np
 import pytest
 
-from minidepth.learn.errors import LessonError
+from minidepth.learn.errors import LearnerError, LessonError
 from minidepth.learn.page import Page, work_folder
 
 ALT = "Two lines that fall from left to right, the blue one twice as fast as the other."
@@ -99,3 +99,19 @@ def test_real_frames_where_there_are_some(page, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MINIDEPTH_DATA", str(tmp_path))
     found = page.nyu_frames(2)
     assert [frame.depth_m.shape for frame in found] == [(12, 16)] * 2 and capsys.readouterr().out == ""
+
+
+def test_a_second_run_on_real_frames(page, tmp_path, monkeypatch):
+    monkeypatch.delenv("MINIDEPTH_SECOND_RUN", raising=False)
+    assert not page.second_run
+    monkeypatch.setenv("MINIDEPTH_SECOND_RUN", "1")
+    monkeypatch.delenv("MINIDEPTH_DATA", raising=False)
+    assert page.second_run
+    with pytest.raises(LearnerError, match="there is no NYU Depth V2; set MINIDEPTH_DATA, or unset both"):
+        page.nyu_batch(2, "train", (6, 8))
+    frames = data_folders.make_frames(5, size=(12, 16))
+    data_folders.write_csv_folder(tmp_path / "nyu_csv", train=frames, test=frames[:1])
+    monkeypatch.setenv("MINIDEPTH_DATA", str(tmp_path))
+    batch, pictures = page.nyu_batch(3, "train", (6, 8))
+    assert batch.image.shape == (3, 3, 6, 8) and batch.valid.shape == batch.depth_m.shape == (3, 1, 6, 8)
+    assert [picture.shape for picture in pictures] == [(6, 8, 3)] * 3

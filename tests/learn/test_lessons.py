@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from minidepth.learn.check import checks_of, mutants_of, run_check
 from minidepth.learn.definitions import Definitions
 from minidepth.learn.diagnose import as_asked
 from minidepth.learn.library import lessons, load_checks
-from minidepth.learn.master import cells_of, without_solutions
+from minidepth.learn.master import Lesson, cells_of, without_solutions
 from minidepth.learn.notebook import notebook_of
 from minidepth.learn.sandbox import Direct
 
@@ -101,6 +102,13 @@ def test_its_checks_need_no_other_exercise(lesson):
         for one in checks_of(lesson):
             if one.exercise == exercise:
                 assert run_check(lesson, one, alone).status in ("passed", "unwritten"), one.title
+
+
+@each_lesson
+def test_its_checks_need_no_other_lesson(lesson, tmp_path):
+    alone = Lesson(Path(shutil.copytree(lesson.folder, tmp_path / lesson.slug)))
+    for one in checks_of(alone):
+        assert run_check(alone, one, as_asked(alone, None)).status == "passed", one.title
 
 
 @each_lesson

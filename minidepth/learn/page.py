@@ -26,8 +26,8 @@ import numpy as np
 from minidepth.learn.errors import LearnerError, LessonError
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Told apart by people who do not see all colours; at least 3 to 1 against white, but for the fifth and the sixth, which
-are for areas. Source: Okabe and Ito, https://jfly.uni-koeln.de/color/."""
+"""Told apart by people who do not see all colours; at least 3 to 1 against white, but for the fifth and the sixth,
+which are for areas. Source: Okabe and Ito, https://jfly.uni-koeln.de/color/."""
 
 SHORTEST_ALT = 40
 """Characters of a text for people who do not see the figure; a shorter one says nothing."""
